@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _VHOST_MPASSTHRU_H
+#define _VHOST_MPASSTHRU_H
+
+#include <linux/mpassthru.h>
+#include <linux/mutex.h>
+#include <linux/netdevice.h>
+#include <net/sock.h>
+
+struct mp_rx;
+
+/* Why a buffer was paired with a bounce page. */
+enum mp_bounce {
+	MP_BOUNCE_NONE,
+	MP_BOUNCE_CROSS,	/* crosses into a page that is not adjacent */
+	MP_BOUNCE_PIN,		/* RLIMIT_MEMLOCK reached, or no memory */
+	MP_BOUNCE_MASK,		/* out of reach of the device */
+	MP_BOUNCE_FRAG,		/* the frame would span several segments */
+	MP_BOUNCE_MAX
+};
+
+/**
+ * struct mp_stats - what happened since the device was opened
+ * @posted: buffers posted
+ * @zerocopy: frames that the NIC wrote to their buffer
+ * @bounced: frames copied from a bounce page, by reason
+ * @errors: posted buffers completed empty: bad frame, or buffer not writable
+ * @rewound: posted buffers given back unused
+ * @copied: frames delivered by copy mode
+ * @dropped: frames that found no room, or no reader
+ *
+ * @copied and @dropped are counted without a lock, the others under
+ * mp_dev.lock.
+ */
+struct mp_stats {
+	u64		posted;
+	u64		zerocopy;
+	u64		bounced[MP_BOUNCE_MAX];
+	u64		errors;
+	u64		rewound;
+	atomic64_t	copied;
+	atomic64_t	dropped;
+};
+
+/**
+ * struct mp_dev - one open of /dev/net/mp
+ * @sk: holds the frames of copy mode and the transmit accounting
+ * @sock: what vhost-net gets
+ * @lock: serialises posting, completing, reading and starting or stopping
+ *	zero-copy.  Nests inside RTNL, and inside a vhost virtqueue's mutex.
+ * @port: what @dev sees of us while bound
+ * @dev: the bound device.  Written under RTNL.
+ * @dev_tracker: of the reference on @dev
+ * @rx: zero-copy receive, NULL in copy mode.  Written under RTNL and @lock.
+ * @flags: IFF_* and TUN_VNET_*
+ * @vnet_hdr_sz: bytes in front of each frame
+ * @features: offloads that the reader accepts, as of TUNSETOFFLOAD
+ * @stats: counters
+ */
+struct mp_dev {
+	struct sock			sk;
+	struct socket			sock;
+	struct mutex			lock;
+	struct mpassthru_port		port;
+	struct net_device __rcu		*dev;
+	netdevice_tracker		dev_tracker;
+	struct mp_rx			*rx;
+	unsigned int			flags;
+	int				vnet_hdr_sz;
+	netdev_features_t		features;
+	struct mp_stats			stats;
+};
+
+/* mpassthru_rx.c: zero-copy receive */
+int mp_rx_post(struct mp_dev *mp, struct kiocb *iocb, struct iov_iter *to);
+int mp_rx_complete(struct mp_dev *mp, int budget);
+void mp_rx_stop(struct mp_dev *mp);
+void mp_rx_show(struct mp_dev *mp, struct seq_file *m);
+bool mp_rx_readable(struct mp_dev *mp);
+void mp_rx_tap(struct mpassthru_rxq *rxq, u32 idx, unsigned int len);
+void mp_rx_flush(struct mpassthru_rxq *rxq);
+
+/* mpassthru_copy.c: copy mode and transmit */
+void mp_copy_divert(struct mpassthru_port *port, struct sk_buff *skb);
+ssize_t mp_copy_read(struct mp_dev *mp, struct iov_iter *to, bool noblock);
+ssize_t mp_copy_write(struct mp_dev *mp, struct iov_iter *from, bool noblock);
+int mp_copy_peek_len(struct mp_dev *mp);
+
+static inline struct mp_dev *mp_from_port(struct mpassthru_port *port)
+{
+	return container_of(port, struct mp_dev, port);
+}
+
+#endif /* _VHOST_MPASSTHRU_H */

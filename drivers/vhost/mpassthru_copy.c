@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copy mode: frames received into host memory wait in the socket's queue and
+ * are read like those of a tap.  That is how a bound device works until kiocbs
+ * are posted, and transmit always.
+ *
+ * The formats are those of drivers/net/tap.c.
+ */
+
+#include <linux/if_tun.h>
+#include <linux/if_vlan.h>
+#include <linux/skb_array.h>
+#include <linux/skbuff.h>
+#include <linux/uio.h>
+#include <linux/virtio_net.h>
+#include <net/gso.h>
+#include <net/hotdata.h>
+
+#include "../net/tun_vnet.h"
+#include "mpassthru.h"
+
+/* Neighbour code has some assumptions on HH_DATA_MOD alignment */
+#define MP_RESERVE	HH_DATA_OFF(ETH_HLEN)
+
+/* Receive */
+
+static void mp_copy_queue(struct mp_dev *mp, struct sk_buff *skb)
+{
+	if (sock_queue_rcv_skb(&mp->sk, skb)) {
+		atomic64_inc(&mp->stats.dropped);
+		kfree_skb_reason(skb, SKB_DROP_REASON_SOCKET_RCVBUFF);
+	}
+}
+
+/* The reader takes what it told with TUNSETOFFLOAD, and no more. */
+static void mp_copy_segment(struct mp_dev *mp, struct sk_buff *skb,
+			    netdev_features_t features)
+{
+	struct sk_buff *segs, *next;
+
+	segs = __skb_gso_segment(skb, features, false);
+	if (IS_ERR(segs)) {
+		atomic64_inc(&mp->stats.dropped);
+		kfree_skb_reason(skb, SKB_DROP_REASON_SKB_GSO_SEG);
+		return;
+	}
+	if (!segs) {
+		mp_copy_queue(mp, skb);
+		return;
+	}
+
+	consume_skb(skb);
+	skb_list_walk_safe(segs, skb, next) {
+		skb_mark_not_on_list(skb);
+		mp_copy_queue(mp, skb);
+	}
+}
+
+/* &mpassthru_port_ops.divert */
+void mp_copy_divert(struct mpassthru_port *port, struct sk_buff *skb)
+{
+	struct mp_dev *mp = mp_from_port(port);
+	netdev_features_t features;
+
+	skb = skb_share_check(skb, GFP_ATOMIC);
+	if (!skb)
+		goto dropped;
+
+	/* A straggler, held back in GRO or a backlog while the ring was
+	 * switched to zero-copy: it would wait here for the switch back.
+	 */
+	if (unlikely(READ_ONCE(port->rxq))) {
+		kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED);
+		goto dropped;
+	}
+
+	skb_push(skb, ETH_HLEN);
+	features = NETIF_F_SG | NETIF_F_FRAGLIST | READ_ONCE(mp->features);
+	if (netif_needs_gso(skb, features)) {
+		mp_copy_segment(mp, skb, features);
+		return;
+	}
+
+	if (skb->ip_summed == CHECKSUM_PARTIAL &&
+	    !(features & NETIF_F_CSUM_MASK) && skb_checksum_help(skb)) {
+		kfree_skb_reason(skb, SKB_DROP_REASON_SKB_CSUM);
+		goto dropped;
+	}
+	mp_copy_queue(mp, skb);
+	return;
+
+dropped:
+	atomic64_inc(&mp->stats.dropped);
+}
+
+static ssize_t mp_copy_vlan(const struct sk_buff *skb, struct iov_iter *to)
+{
+	const int offset = offsetof(struct vlan_ethhdr, h_vlan_proto);
+	struct {
+		__be16 h_vlan_proto;
+		__be16 h_vlan_TCI;
+	} veth = {
+		.h_vlan_proto = skb->vlan_proto,
+		.h_vlan_TCI = htons(skb_vlan_tag_get(skb)),
+	};
+	int err;
+
+	err = skb_copy_datagram_iter(skb, 0, to, offset);
+	if (err || !iov_iter_count(to))
+		return err;
+	if (copy_to_iter(&veth, sizeof(veth), to) != sizeof(veth))
+		return iov_iter_count(to) ? -EFAULT : 0;
+	return skb_copy_datagram_iter(skb, offset, to, skb->len - offset);
+}
+
+static ssize_t mp_copy_put(struct mp_dev *mp, const struct sk_buff *skb,
+			   struct iov_iter *to)
+{
+	int hdr_sz = READ_ONCE(mp->vnet_hdr_sz);
+	struct virtio_net_hdr hdr;
+	int err;
+
+	err = tun_vnet_hdr_from_skb(mp->flags, skb->dev, skb, &hdr);
+	if (err)
+		return err;
+	err = tun_vnet_hdr_put(hdr_sz, to, &hdr);
+	if (err)
+		return err;
+
+	if (skb_vlan_tag_present(skb)) {
+		err = mp_copy_vlan(skb, to);
+		return err ?: hdr_sz + skb->len + VLAN_HLEN;
+	}
+
+	err = skb_copy_datagram_iter(skb, 0, to, skb->len);
+	return err ?: hdr_sz + skb->len;
+}
+
+/**
+ * mp_copy_read - read one frame of the queue
+ * @mp: device
+ * @to: where header and frame go; what does not fit is cut off
+ * @noblock: do not wait for a frame
+ *
+ * Context: process.
+ * Return: bytes of header and frame, even when cut off; -EAGAIN, -ERESTARTSYS,
+ * -EFAULT, -EINVAL when not even the header fits.
+ */
+ssize_t mp_copy_read(struct mp_dev *mp, struct iov_iter *to, bool noblock)
+{
+	struct sk_buff *skb;
+	ssize_t ret;
+	int err;
+
+	skb = skb_recv_datagram(&mp->sk, noblock ? MSG_DONTWAIT : 0, &err);
+	if (!skb)
+		return err;
+
+	ret = mp_copy_put(mp, skb, to);
+	if (ret > 0)
+		atomic64_inc(&mp->stats.copied);
+	consume_skb(skb);
+	return ret;
+}
+
+/**
+ * mp_copy_peek_len - length of the frame that mp_copy_read() would read
+ * @mp: device
+ *
+ * Context: any.
+ * Return: in bytes, without header; 0 when none waits.
+ */
+int mp_copy_peek_len(struct mp_dev *mp)
+{
+	struct sk_buff_head *queue = &mp->sk.sk_receive_queue;
+	struct sk_buff *skb;
+	unsigned long flags;
+	int len = 0;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	skb = skb_peek(queue);
+	if (skb)
+		len = __skb_array_len_with_tag(skb);
+	spin_unlock_irqrestore(&queue->lock, flags);
+
+	return len;
+}
+
+/* Transmit */
+
+static struct sk_buff *mp_alloc_skb(struct sock *sk, size_t len, size_t linear,
+				    bool noblock, int *err)
+{
+	struct sk_buff *skb;
+
+	/* Under a page?  Don't bother with paged skb. */
+	if (MP_RESERVE + len < PAGE_SIZE)
+		linear = len;
+
+	skb = sock_alloc_send_pskb(sk, MP_RESERVE + linear, len - linear,
+				   noblock, err, PAGE_ALLOC_COSTLY_ORDER);
+	if (!skb)
+		return NULL;
+
+	skb_reserve(skb, MP_RESERVE);
+	skb_put(skb, linear);
+	skb->data_len = len - linear;
+	skb->len += len - linear;
+	return skb;
+}
+
+static int mp_send_skb(struct mp_dev *mp, struct sk_buff *skb,
+		       const struct virtio_net_hdr *hdr)
+{
+	struct net_device *dev;
+	int depth, err;
+
+	skb_set_network_header(skb, ETH_HLEN);
+	skb_reset_mac_header(skb);
+	skb->protocol = eth_hdr(skb)->h_proto;
+
+	/* Unbinding waits for RCU readers before it gives up the device. */
+	rcu_read_lock();
+	dev = rcu_dereference(mp->dev);
+	if (!dev) {
+		err = -ENOTCONN;
+		goto err_unlock;
+	}
+	skb->dev = dev;
+
+	err = tun_vnet_hdr_to_skb(mp->flags, skb, hdr);
+	if (err)
+		goto err_unlock;
+
+	skb_probe_transport_header(skb);
+	/* Move network header to the right position for VLAN tagged packets */
+	if (eth_type_vlan(skb->protocol) &&
+	    vlan_get_protocol_and_depth(skb, skb->protocol, &depth))
+		skb_set_network_header(skb, depth);
+
+	dev_queue_xmit(skb);
+	rcu_read_unlock();
+	return 0;
+
+err_unlock:
+	rcu_read_unlock();
+	kfree_skb_reason(skb, SKB_DROP_REASON_DEV_HDR);
+	return err;
+}
+
+/**
+ * mp_copy_write - send one frame
+ * @mp: device
+ * @from: header and frame
+ * @noblock: do not wait for room in the send buffer
+ *
+ * Context: process.
+ * Return: bytes of header and frame; -EAGAIN, -EFAULT, -EINVAL, -ENOMEM,
+ * -ENOTCONN when no device is bound.
+ */
+ssize_t mp_copy_write(struct mp_dev *mp, struct iov_iter *from, bool noblock)
+{
+	const int good_linear = SKB_MAX_HEAD(MP_RESERVE);
+	int hdr_sz = READ_ONCE(mp->vnet_hdr_sz);
+	size_t total = iov_iter_count(from);
+	struct virtio_net_hdr hdr = {};
+	struct sk_buff *skb;
+	int err, hdr_len;
+	size_t len;
+
+	hdr_len = tun_vnet_hdr_get(hdr_sz, mp->flags, from, &hdr);
+	if (hdr_len < 0)
+		return hdr_len;
+
+	len = total - hdr_sz;
+	if (len < ETH_HLEN)
+		return -EINVAL;
+
+	skb = mp_alloc_skb(&mp->sk, len, clamp(hdr_len, ETH_HLEN, good_linear),
+			   noblock, &err);
+	if (!skb)
+		return err;
+
+	err = skb_copy_datagram_from_iter(skb, 0, from, len);
+	if (err) {
+		kfree_skb_reason(skb, SKB_DROP_REASON_SKB_UCOPY_FAULT);
+		return err;
+	}
+
+	err = mp_send_skb(mp, skb, &hdr);
+	return err ?: total;
+}

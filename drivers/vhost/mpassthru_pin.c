@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Pin cache: user page -> pinned page and DMA address.
+ *
+ * Pinning and mapping a page costs about as much as copying a frame, so that
+ * doing it for every frame wins nothing.  A guest recycles its receive pages:
+ * they are looked up here and pinned once.
+ *
+ * A pin lives in the xarray from the first lookup to eviction or invalidation.
+ * While buffers on it are posted (users != 0) the page stays pinned and mapped
+ * whatever happens to the mapping; an invalidation only makes sure that the
+ * next lookup of the address does not find it.
+ */
+
+#include <linux/capability.h>
+#include <linux/cred.h>
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/user.h>
+#include <linux/slab.h>
+
+#include "mpassthru_pin.h"
+
+/* Pins kept however few buffers are posted. */
+#define MP_PINS_MIN		64
+
+/* An address space that changes faster than we can pin is given up on. */
+#define MP_PIN_RETRIES		4
+
+/* Buffers in guest memory are never synced: where the device needs that
+ * (swiotlb), they are not armed at all, see mp_pin_map().
+ */
+#define MP_PIN_DMA_ATTR		DMA_ATTR_SKIP_CPU_SYNC
+
+static int mp_pins_charge(struct mp_pins *pins)
+{
+	long locked = atomic_long_read(&pins->user->locked_vm);
+
+	do {
+		if (locked >= pins->lock_limit)
+			return -ENOBUFS;
+	} while (!atomic_long_try_cmpxchg(&pins->user->locked_vm, &locked,
+					  locked + 1));
+
+	atomic64_inc(&pins->mm->pinned_vm);
+	return 0;
+}
+
+static void mp_pins_uncharge(struct mp_pins *pins)
+{
+	atomic64_dec(&pins->mm->pinned_vm);
+	atomic_long_dec(&pins->user->locked_vm);
+}
+
+static int mp_pin_map(struct mp_pins *pins, struct mp_pin *pin)
+{
+	pin->dma = dma_map_page_attrs(pins->dev, pin->page, 0, PAGE_SIZE,
+				      DMA_FROM_DEVICE, MP_PIN_DMA_ATTR);
+	if (dma_mapping_error(pins->dev, pin->dma))
+		return -ENOMEM;
+
+	/* A page out of reach of the device is mapped to a swiotlb slot: a
+	 * copy that nobody sees.  Rather have the bounce page that is counted.
+	 */
+	if (!dma_need_sync(pins->dev, pin->dma))
+		return 0;
+
+	dma_unmap_page_attrs(pins->dev, pin->dma, PAGE_SIZE, DMA_FROM_DEVICE,
+			     MP_PIN_DMA_ATTR);
+	return -EREMOTEIO;
+}
+
+/* Give back a pin that nobody can find any more and that has no users.  The
+ * device has no descriptor with its address: a user is a posted buffer, and
+ * the last one is gone.
+ */
+static void mp_pin_free(struct mp_pins *pins, struct mp_pin *pin)
+{
+	dma_unmap_page_attrs(pins->dev, pin->dma, PAGE_SIZE, DMA_FROM_DEVICE,
+			     MP_PIN_DMA_ATTR);
+	unpin_user_pages_dirty_lock(&pin->page, 1, true);
+	mp_pins_uncharge(pins);
+	kfree(pin);
+}
+
+static bool mp_pins_evict(struct mp_pins *pins)
+{
+	struct mp_pin *pin;
+
+	xa_lock(&pins->xa);
+	pin = list_first_entry_or_null(&pins->idle, struct mp_pin, list);
+	if (pin) {
+		list_del(&pin->list);
+		__xa_erase(&pins->xa, pin->index);
+		pins->nr--;
+		pins->evictions++;
+	}
+	xa_unlock(&pins->xa);
+
+	if (!pin)
+		return false;
+
+	mp_pin_free(pins, pin);
+	return true;
+}
+
+static struct mp_pin *mp_pin_create(struct mp_pins *pins, unsigned long index)
+{
+	struct mp_pin *pin;
+	int err;
+
+	pin = kzalloc_obj(*pin);
+	if (!pin)
+		return ERR_PTR(-ENOMEM);
+
+	pin->index = index;
+	pin->users = 1;
+	while ((err = mp_pins_charge(pins))) {
+		if (!mp_pins_evict(pins))
+			goto err_free;
+	}
+
+	err = pin_user_pages_fast(index << PAGE_SHIFT, 1,
+				  FOLL_WRITE | FOLL_LONGTERM, &pin->page);
+	if (err != 1) {
+		if (err >= 0)
+			err = -EFAULT;
+		goto err_uncharge;
+	}
+
+	err = mp_pin_map(pins, pin);
+	if (err)
+		goto err_unpin;
+
+	return pin;
+
+err_unpin:
+	unpin_user_page(pin->page);
+err_uncharge:
+	mp_pins_uncharge(pins);
+err_free:
+	kfree(pin);
+	return ERR_PTR(err);
+}
+
+/* Publish a new pin, unless the mapping changed since @seq was read: then the
+ * page may be one that the user address maps to no longer.
+ */
+static int mp_pin_insert(struct mp_pins *pins, struct mp_pin *pin,
+			 unsigned long seq)
+{
+	void *old;
+
+	/* Memory for the entry, so that the store cannot fail below. */
+	if (xa_reserve(&pins->xa, pin->index, GFP_KERNEL))
+		return -ENOMEM;
+
+	xa_lock(&pins->xa);
+	if (mmu_interval_read_retry(&pins->mn, seq)) {
+		xa_unlock(&pins->xa);
+		xa_release(&pins->xa, pin->index);
+		return -EAGAIN;
+	}
+	old = __xa_store(&pins->xa, pin->index, pin, GFP_NOWAIT);
+	if (!xa_is_err(old)) {
+		pins->nr++;
+		pins->peak = max(pins->peak, pins->nr);
+	}
+	xa_unlock(&pins->xa);
+
+	return xa_err(old);
+}
+
+static struct mp_pin *mp_pin_fill(struct mp_pins *pins, unsigned long index)
+{
+	unsigned int retries;
+	struct mp_pin *pin;
+	unsigned long seq;
+	int err = -EAGAIN;
+
+	while (pins->nr >= max(pins->soft_limit, MP_PINS_MIN))
+		if (!mp_pins_evict(pins))
+			break;
+
+	for (retries = 0; retries < MP_PIN_RETRIES; retries++) {
+		seq = mmu_interval_read_begin(&pins->mn);
+		pin = mp_pin_create(pins, index);
+		if (IS_ERR(pin))
+			return pin;
+
+		err = mp_pin_insert(pins, pin, seq);
+		if (!err)
+			return pin;
+
+		mp_pin_free(pins, pin);
+		if (err != -EAGAIN)
+			break;
+	}
+
+	return ERR_PTR(err);
+}
+
+/**
+ * mp_pin_get - look up the page at a user address, pin and map it on a miss
+ * @pins: cache
+ * @uaddr: user address in the poster's address space
+ *
+ * Context: process, of the address space the cache was made for; calls for one
+ * cache are serialised by the caller.
+ * Return: a pin to give back with mp_pin_put(); -EFAULT when nothing writable
+ * is mapped there; -ENOBUFS when RLIMIT_MEMLOCK is reached; -EREMOTEIO when
+ * the device cannot reach the page; -ENOMEM, -EAGAIN.
+ */
+struct mp_pin *mp_pin_get(struct mp_pins *pins, unsigned long uaddr)
+{
+	unsigned long index = uaddr >> PAGE_SHIFT;
+	struct mp_pin *pin;
+
+	xa_lock(&pins->xa);
+	pin = xa_load(&pins->xa, index);
+	if (likely(pin)) {
+		if (!pin->users++)
+			list_del(&pin->list);
+		pins->hits++;
+	} else {
+		pins->misses++;
+	}
+	xa_unlock(&pins->xa);
+
+	return likely(pin) ? pin : mp_pin_fill(pins, index);
+}
+
+/**
+ * mp_pin_put - a posted buffer no longer needs a page
+ * @pins: cache
+ * @pin: from mp_pin_get()
+ *
+ * Context: process. No descriptor with the address of the buffer may be with
+ * the NIC.
+ */
+void mp_pin_put(struct mp_pins *pins, struct mp_pin *pin)
+{
+	bool free = false;
+
+	xa_lock(&pins->xa);
+	if (!--pin->users) {
+		free = pin->dead;
+		if (!free)
+			list_add_tail(&pin->list, &pins->idle);
+	}
+	xa_unlock(&pins->xa);
+
+	if (unlikely(free))
+		mp_pin_free(pins, pin);
+}
+
+static void mp_pins_reap(struct work_struct *work)
+{
+	struct mp_pins *pins = container_of(work, struct mp_pins, reaper);
+	struct mp_pin *pin, *next;
+	LIST_HEAD(dead);
+
+	xa_lock(&pins->xa);
+	list_splice_init(&pins->dead, &dead);
+	xa_unlock(&pins->xa);
+
+	list_for_each_entry_safe(pin, next, &dead, list)
+		mp_pin_free(pins, pin);
+}
+
+/* Runs under locks of mm, perhaps with a folio locked, perhaps atomic: nothing
+ * is unpinned here.  Setting the sequence and erasing happen under the lock
+ * that mp_pin_insert() checks the sequence under.
+ */
+static bool mp_pins_invalidate(struct mmu_interval_notifier *mn,
+			       const struct mmu_notifier_range *range,
+			       unsigned long cur_seq)
+{
+	struct mp_pins *pins = container_of(mn, struct mp_pins, mn);
+	unsigned long last = (range->end - 1) >> PAGE_SHIFT;
+	bool reap = false;
+	unsigned long index;
+	struct mp_pin *pin;
+
+	xa_lock(&pins->xa);
+	mmu_interval_set_seq(mn, cur_seq);
+	xa_for_each_range(&pins->xa, index, pin, range->start >> PAGE_SHIFT,
+			  last) {
+		__xa_erase(&pins->xa, index);
+		pins->nr--;
+		pins->invalidations++;
+		pin->dead = true;
+		if (!pin->users) {
+			list_move(&pin->list, &pins->dead);
+			reap = true;
+		}
+	}
+	xa_unlock(&pins->xa);
+
+	if (reap)
+		queue_work(system_dfl_wq, &pins->reaper);
+	return true;
+}
+
+static const struct mmu_interval_notifier_ops mp_pins_mn_ops = {
+	.invalidate	= mp_pins_invalidate,
+};
+
+/**
+ * mp_pins_create - make a pin cache for the current address space and user
+ * @dev: device that will write to the pages
+ *
+ * Context: process, with an address space.
+ * Return: the cache, or -ENOMEM, -EINTR.
+ */
+struct mp_pins *mp_pins_create(struct device *dev)
+{
+	struct mp_pins *pins;
+	int err;
+
+	pins = kzalloc_obj(*pins);
+	if (!pins)
+		return ERR_PTR(-ENOMEM);
+
+	xa_init(&pins->xa);
+	INIT_LIST_HEAD(&pins->idle);
+	INIT_LIST_HEAD(&pins->dead);
+	INIT_WORK(&pins->reaper, mp_pins_reap);
+	pins->dev = dev;
+	pins->lock_limit = capable(CAP_IPC_LOCK) ? LONG_MAX :
+			   rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
+
+	err = mmu_interval_notifier_insert(&pins->mn, current->mm, 0,
+					   ULONG_MAX & PAGE_MASK,
+					   &mp_pins_mn_ops);
+	if (err) {
+		kfree(pins);
+		return ERR_PTR(err);
+	}
+
+	pins->mm = current->mm;
+	mmgrab(pins->mm);
+	pins->user = get_uid(current_user());
+	return pins;
+}
+
+/**
+ * mp_pins_destroy - unpin everything
+ * @pins: cache without users
+ *
+ * Context: process.
+ */
+void mp_pins_destroy(struct mp_pins *pins)
+{
+	struct mp_pin *pin;
+	unsigned long index;
+
+	/* No invalidation runs, or queues work, after this. */
+	mmu_interval_notifier_remove(&pins->mn);
+	cancel_work_sync(&pins->reaper);
+	mp_pins_reap(&pins->reaper);
+
+	xa_for_each(&pins->xa, index, pin) {
+		/* Better leak a page than let the NIC write to a freed one. */
+		if (WARN_ON_ONCE(pin->users))
+			continue;
+		mp_pin_free(pins, pin);
+	}
+	xa_destroy(&pins->xa);
+
+	free_uid(pins->user);
+	mmdrop(pins->mm);
+	kfree(pins);
+}

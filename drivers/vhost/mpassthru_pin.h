@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _VHOST_MPASSTHRU_PIN_H
+#define _VHOST_MPASSTHRU_PIN_H
+
+#include <linux/dma-mapping.h>
+#include <linux/list.h>
+#include <linux/mm_types.h>
+#include <linux/mmu_notifier.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+
+/**
+ * struct mp_pin - one user page, pinned and mapped for the NIC
+ * @list: on mp_pins.idle or mp_pins.dead while @users is 0
+ * @page: the page
+ * @dma: its address for the device
+ * @index: user address divided by PAGE_SIZE
+ * @users: posted buffers that lie on it
+ * @dead: no longer what the user address maps to; goes with its last user
+ *
+ * Protected by the lock of mp_pins.xa; @page, @dma and @index are constant.
+ */
+struct mp_pin {
+	struct list_head	list;
+	struct page		*page;
+	dma_addr_t		dma;
+	unsigned long		index;
+	unsigned int		users;
+	bool			dead;
+};
+
+/**
+ * struct mp_pins - the pin cache of one receive queue
+ * @xa: live pins by index
+ * @idle: pins without a user, least recently used first
+ * @dead: invalidated pins without a user, for @reaper
+ * @mn: invalidation of the whole address space of @mm
+ * @reaper: unpins what was invalidated, which the notifier may not
+ * @dev: device that @dma addresses are for
+ * @mm: address space of the poster
+ * @user: who is charged
+ * @lock_limit: most pages that @user may have locked
+ * @soft_limit: evict idle pins above this number
+ * @nr: pins there are
+ * @peak: most pins there were
+ * @hits: lookups served from the cache
+ * @misses: lookups that had to pin
+ * @evictions: pins dropped for @soft_limit or @lock_limit
+ * @invalidations: pins dropped because the mapping changed
+ *
+ * Everything from @nr on is protected by the lock of @xa.
+ */
+struct mp_pins {
+	struct xarray			xa;
+	struct list_head		idle;
+	struct list_head		dead;
+	struct mmu_interval_notifier	mn;
+	struct work_struct		reaper;
+	struct device			*dev;
+	struct mm_struct		*mm;
+	struct user_struct		*user;
+	unsigned long			lock_limit;
+	unsigned int			soft_limit;
+
+	unsigned int			nr;
+	unsigned int			peak;
+	u64				hits;
+	u64				misses;
+	u64				evictions;
+	u64				invalidations;
+};
+
+struct mp_pins *mp_pins_create(struct device *dev);
+void mp_pins_destroy(struct mp_pins *pins);
+struct mp_pin *mp_pin_get(struct mp_pins *pins, unsigned long uaddr);
+void mp_pin_put(struct mp_pins *pins, struct mp_pin *pin);
+
+#endif /* _VHOST_MPASSTHRU_PIN_H */

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * mpassthru - receive from a NIC straight into the buffers of a KVM guest.
+ *
+ * The control interface of /dev/net/mp.  Next to the two calls below, a
+ * descriptor of it answers the calls of a tap that QEMU makes (linux/if_tun.h),
+ * so that it can be passed as -netdev tap,fd=N,vhost=on.
+ *
+ * Counters are in /proc/PID/fdinfo/FD, one "mp-NAME:\tVALUE" a line.
+ */
+#ifndef _UAPI_LINUX_MPASSTHRU_H
+#define _UAPI_LINUX_MPASSTHRU_H
+
+#include <linux/types.h>
+#include <linux/ioctl.h>
+
+#define MPASSTHRU_IFNAMSIZ	16
+
+/**
+ * struct mpassthru_bind - argument of MPASSTHRU_BINDDEV
+ * @ifname: name of the network device, NUL terminated, in the network
+ *	namespace of whoever opened /dev/net/mp
+ * @flags: must be 0
+ * @queue: receive queue of the device to bind; must be 0
+ * @msg: address of @msg_len bytes that receive, when the call fails, a NUL
+ *	terminated text that says why and what to do; 0 when not wanted
+ * @msg_len: size of the buffer at @msg in bytes; longer texts are cut
+ * @reserved: must be 0
+ */
+struct mpassthru_bind {
+	char		ifname[MPASSTHRU_IFNAMSIZ];
+	__u32		flags;
+	__u32		queue;
+	__aligned_u64	msg;
+	__u32		msg_len;
+	__u32		reserved[3];
+};
+
+#define MPASSTHRU_BINDDEV	_IOW('M', 213, struct mpassthru_bind)
+#define MPASSTHRU_UNBINDDEV	_IO('M', 214)
+
+#endif /* _UAPI_LINUX_MPASSTHRU_H */

@@ -1,0 +1,281 @@
+#!/usr/bin/python3
+"""Boot L1, wait for its verdict, write build/results/NAME.json.
+
+Runs inside the lab's root (see lab/inroot): /src is the repository and /l1root
+that same root without any mounts, which L1 gets as its own, read-only.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import time
+
+SRC = "/src"
+BUILD = SRC + "/build"
+HOST_MAC = "52:54:00:12:00:01"
+PEER_MAC = "52:54:00:12:00:02"
+
+# rep movsb costs TCG one instruction per byte; real CPUs move 32 or more. So
+# the kernel gets no reason to use it, and copies eight bytes at a time. Taken
+# off under KVM, too: there the figures are to be comparable, and the probes of
+# lab/l1/copies.sh want every user copy to go through one function.
+CPU_FLAGS_REMOVED = ["erms", "fsrm"]
+
+
+def parse_args():
+    p = argparse.ArgumentParser(prog="lab/run")
+    p.add_argument("--config", default="plain")
+    p.add_argument("--iommu", action="store_true")
+    p.add_argument("--name")
+    p.add_argument("--timeout", type=int)
+    p.add_argument("--accel", choices=["kvm", "tcg"])
+    p.add_argument("--append", default="", help="more kernel parameters")
+    p.add_argument("--qemu", default="", help="more arguments for QEMU")
+    p.add_argument("--shell", action="store_true",
+                   help="a shell on the console, after COMMAND if any")
+    p.add_argument("command", nargs="*")
+    args = p.parse_args()
+    if not args.command and not args.shell:
+        p.error("no command")
+    if not args.command:
+        args.command = ["true"]
+    if not args.name:
+        args.name = "-".join(["run", args.config] +
+                             (["iommu"] if args.iommu else []))
+    if args.timeout is None:
+        args.timeout = 10**6 if args.shell else 600
+    return args
+
+
+def write_command(run, args, accel):
+    """The script L1's init sources: variables and the command line."""
+    env = {"LAB_CONFIG": args.config, "LAB_IOMMU": int(args.iommu),
+           "LAB_ACCEL": accel, "LAB_SHELL": int(args.shell),
+           "HOST_MAC": HOST_MAC, "PEER_MAC": PEER_MAC}
+    with open(run + "/command", "w") as f:
+        for key, value in env.items():
+            f.write("export %s=%s\n" % (key, shlex.quote(str(value))))
+        f.write("set -- %s\n" % shlex.join(args.command))
+
+
+def share(tag, path, readonly):
+    return ["-virtfs", "local,path=%s,mount_tag=%s,security_model=none,"
+            "multidevs=remap%s" % (path, tag, ",readonly=on" if readonly else "")]
+
+
+def wire(index, other, mac, sockets):
+    """One end of the wire: an igb alone on a root port (its VFs take the
+    function numbers behind it) and one of a pair of datagram sockets."""
+    return ["-device", "pcie-root-port,id=port%d,chassis=%d,slot=%d"
+            % (index, index + 1, index + 1),
+            "-netdev", "dgram,id=wire%d,local.type=unix,local.path=%s/wire%d,"
+            "remote.type=unix,remote.path=%s/wire%d"
+            % (index, sockets, index, sockets, other),
+            "-device", "igb,bus=port%d,netdev=wire%d,mac=%s,romfile="
+            % (index, index, mac)]
+
+
+def port(name, path):
+    return ["-chardev", "file,id=%s,path=%s" % (name, path),
+            "-device", "virtserialport,chardev=%s,name=%s" % (name, name)]
+
+
+def qemu_command(args, accel, run, sockets, console_log):
+    kernel = "%s/kernel-%s/arch/x86/boot/bzImage" % (BUILD, args.config)
+    if not os.path.exists(kernel):
+        sys.exit("lab: %s is missing: run lab/kernel %s" % (kernel, args.config))
+
+    # The kernel mounts the root itself; the rest of init is in the repository.
+    init = ("mount -t 9p -o trans=virtio,version=9p2000.L,msize=524288,"
+            "cache=loose,ro src /src && exec /src/lab/l1/init")
+    append = ("console=ttyS0 root=l1root rootfstype=9p rootflags=trans=virtio,"
+              "version=9p2000.L,msize=524288,cache=loose ro panic=-1 "
+              "panic_on_oops=1 %s%s init=/bin/bash -- -c \"%s\""
+              % ("intel_iommu=on iommu.strict=1 " if args.iommu else "",
+                 args.append, init))
+
+    cpu = "max" if accel == "tcg" else "host"
+    cpu += "".join(",-" + flag for flag in CPU_FLAGS_REMOVED)
+    machine = "q35"
+    if args.iommu:
+        machine += ",kernel-irqchip=split"
+    console = ("stdio,id=console,signal=off" if args.shell else
+               "socket,id=console,path=%s/console,server=on,wait=off" % sockets)
+
+    cmd = ["qemu-system-x86_64", "-nodefaults", "-no-user-config",
+           "-no-reboot", "-display", "none", "-M", machine,
+           "-accel", "tcg,thread=multi" if accel == "tcg" else accel,
+           "-cpu", cpu, "-smp", "2", "-m", "2G",
+           "-kernel", kernel, "-append", append]
+    if args.iommu:
+        cmd += ["-device", "intel-iommu,intremap=on,caching-mode=on"]
+    cmd += ["-chardev", "%s,logfile=%s" % (console, console_log),
+            "-serial", "chardev:console",
+            "-monitor", "unix:%s/monitor,server=on,wait=off" % sockets,
+            "-device", "virtio-rng-pci", "-device", "virtio-serial-pci"]
+    cmd += port("verdict", run + "/verdict") + port("output", run + "/output")
+    cmd += share("l1root", "/l1root", True) + share("src", SRC, True)
+    cmd += share("run", run, False)
+    cmd += wire(0, 1, HOST_MAC, sockets) + wire(1, 0, PEER_MAC, sockets)
+    return cmd + shlex.split(args.qemu)
+
+
+def sysrq_t(sockets):
+    """Have the hung kernel print all its tasks on the console."""
+    try:
+        with socket.socket(socket.AF_UNIX) as console, \
+             socket.socket(socket.AF_UNIX) as monitor:
+            console.connect(sockets + "/console")
+            monitor.connect(sockets + "/monitor")
+            for key in b"9", b"w", b"t":
+                monitor.sendall(b"chardev-send-break console\n")
+                time.sleep(0.5)
+                console.sendall(key)
+                time.sleep(2)
+            time.sleep(5)
+    except OSError as error:
+        print("lab: no sysrq: %s" % error)
+
+
+class Tail:
+    """Hand on what a growing file gains."""
+
+    def __init__(self, path):
+        self.path = path
+        self.offset = 0
+
+    def read(self):
+        try:
+            with open(self.path, "rb") as f:
+                f.seek(self.offset)
+                data = f.read()
+        except FileNotFoundError:
+            return b""
+        self.offset += len(data)
+        return data
+
+
+def watch(qemu, args, run, sockets):
+    """Show the command's output as it comes; True if L1 ended by itself."""
+    output = Tail(run + "/output")
+    deadline = time.monotonic() + args.timeout
+    while True:
+        ended = qemu.poll() is not None
+        sys.stdout.buffer.write(output.read())
+        sys.stdout.flush()
+        if ended:
+            return True
+        if time.monotonic() > deadline:
+            sysrq_t(sockets)
+            return False
+        time.sleep(0.1)
+
+
+def read_verdict(run):
+    """The lines of the verdict port: test results, metrics, the last word."""
+    tests, metrics, last = [], {}, None
+    try:
+        lines = open(run + "/verdict", errors="replace").read().splitlines()
+    except FileNotFoundError:
+        lines = []
+    for line in lines:
+        try:
+            item = json.loads(line)
+        except ValueError:
+            continue
+        if "metric" in item:
+            metrics[item["metric"]] = item["value"]
+        elif "verdict" in item:
+            last = item
+        else:
+            tests.append(item)
+    return tests, metrics, last
+
+
+def boot(args, accel):
+    """One run of L1; returns what goes into the results file."""
+    run = "%s/run/%s" % (BUILD, args.name)
+    log = "%s/log/%s" % (BUILD, args.name)
+    sockets = "/tmp/" + args.name
+    for path in run, sockets:
+        shutil.rmtree(path, ignore_errors=True)
+        os.makedirs(path)
+    write_command(run, args, accel)
+
+    start = time.monotonic()
+    with open(log + ".qemu", "w") as qemu_log:
+        cmd = qemu_command(args, accel, run, sockets, log + ".console")
+        qemu_log.write(shlex.join(cmd) + "\n")
+        qemu_log.flush()
+        qemu = subprocess.Popen(
+            cmd, stdin=None if args.shell else subprocess.DEVNULL,
+            stdout=None if args.shell else qemu_log, stderr=qemu_log)
+        try:
+            ended = watch(qemu, args, run, sockets)
+        finally:
+            qemu.kill()
+            qemu.wait()
+
+    if os.path.exists(run + "/output"):
+        shutil.copy(run + "/output", log + ".output")
+    tests, metrics, last = read_verdict(run)
+    result = {
+        "name": args.name, "config": args.config, "iommu": args.iommu,
+        "accel": accel, "command": args.command,
+        "cpu_flags_removed": CPU_FLAGS_REMOVED,
+        "seconds": round(time.monotonic() - start, 1),
+        "tests": tests, "metrics": metrics, "reasons": []}
+    if not ended:
+        result["reasons"].append(
+            "no end after %d s; all tasks are in the console log" % args.timeout)
+    elif last is None:
+        result["reasons"].append("the host ended without a verdict (a crash?)")
+    else:
+        result.update(last)
+        del result["verdict"]
+    result["result"] = "pass" if not result["reasons"] else "fail"
+    return result
+
+
+def find_accel():
+    """KVM if it really boots L1 and nests, TCG otherwise; asked once per
+    machine. That /dev/kvm opens proves nothing: some cannot run a kernel."""
+    if not os.path.exists("/dev/kvm"):
+        return "tcg"
+    machine = " ".join(os.uname()) + open("/proc/cpuinfo").read(2000).split(
+        "cpu MHz")[0]
+    note = "/cache/accel-" + hashlib.sha256(machine.encode()).hexdigest()[:12]
+    if os.path.exists(note):
+        return open(note).read().strip()
+    print("lab: trying KVM (once for this machine, up to 20 s)", flush=True)
+    probe = argparse.Namespace(
+        config="plain", iommu=False, name="probe-kvm", timeout=20, append="",
+        qemu="", shell=False, command=["test", "-e", "/dev/kvm"])
+    accel = "kvm" if boot(probe, "kvm")["result"] == "pass" else "tcg"
+    print("lab: using %s" % accel, flush=True)
+    with open(note, "w") as f:
+        f.write(accel + "\n")
+    return accel
+
+
+def main():
+    args = parse_args()
+    result = boot(args, args.accel or find_accel())
+    with open("%s/results/%s.json" % (BUILD, args.name), "w") as f:
+        json.dump(result, f, indent=1)
+        f.write("\n")
+    for reason in result["reasons"]:
+        print("FAIL %s: %s" % (args.name, reason))
+    print("%s: %s after %.0f s; logs build/log/%s.{output,console,qemu}"
+          % (args.name, result["result"], result["seconds"], args.name))
+    return 0 if result["result"] == "pass" else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,40 @@
+# shellcheck shell=bash
+# What a run must not leave behind. Sourced by init, after teardown.
+
+BAD='WARNING:|BUG:|KASAN:|UBSAN:|Oops|general protection|Call Trace'
+BAD+='|possible (circular|recursive)|inconsistent lock state|suspicious RCU'
+BAD+='|DMAR:.*([Ff]ault|ERROR)|DMA-API: (.*device driver|.*exceeded|.*cacheline)'
+BAD+='|blocked for more than|soft lockup|rcu.*stall|Detected Hang'
+BAD+='|refcount_t|ref_tracker:|unregister_netdevice: waiting'
+BAD+='|kmemleak: [0-9]+ new|ODEBUG:|use-after-free|page_pool.*stalled'
+
+# kmemleak reports an object that two scans in a row found no pointer to.
+scan_kmemleak() {
+	local file=/sys/kernel/debug/kmemleak
+
+	[ -e $file ] || return 0
+	echo scan >$file
+	sleep 6		# younger objects are not looked at
+	echo scan >$file
+	cat $file
+}
+
+# damage_json STATUS: members "taint", "dmesg", "kmemleak" and "reasons".
+damage_json() {
+	local taint dmesg leaks reasons=()
+
+	leaks=$(scan_kmemleak 2>/dev/null | head -c 4000)
+	taint=$(cat /proc/sys/kernel/tainted)
+	dmesg=$(dmesg | grep -E "$BAD" | head -20)
+
+	[ "$1" = 0 ] || reasons+=("$(json_string "exit status $1")")
+	[ "$taint" = 0 ] || reasons+=("$(json_string "kernel tainted: $taint")")
+	[ -z "$dmesg" ] ||
+		reasons+=("$(json_string "kernel log: ${dmesg%%$'\n'*}")")
+	[ -z "$leaks" ] ||
+		reasons+=("$(json_string "kmemleak: ${leaks%%$'\n'*}")")
+
+	printf '"taint": %s, "dmesg": %s, "kmemleak": %s, "reasons": [%s]' \
+		"$taint" "$(json_string "$dmesg")" "$(json_string "$leaks")" \
+		"$(IFS=,; echo "${reasons[*]}")"
+}

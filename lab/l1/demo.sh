@@ -1,0 +1,78 @@
+#!/bin/bash
+# demo.sh: the same traffic to the same guest twice, through tap and bridge and
+# through the mp device, and what the CPU copied meanwhile.
+. /src/lab/l1/lib.sh
+. /src/lab/l1/guest-lib.sh
+. /src/lab/l1/traffic.sh
+. /src/lab/l1/copies.sh
+
+COUNTERS="posted armed zerocopy bounced dropped copied errors rewound pinned
+	pinned-peak pin-hits pin-misses pin-evictions pin-invalidations outstanding"
+
+guest_rx() {
+	guest_run cat "/sys/class/net/eth0/statistics/rx_$1"
+}
+
+# counters PREFIX: all mp counters, as metrics PREFIX.NAME; absent ones: null.
+counters() {
+	local name
+
+	for name in $COUNTERS; do
+		metric "$1.$name" "$(mp_counter "$name")"
+	done
+}
+
+# measure BACKEND: metrics BACKEND.*; fails if a step does.
+measure() {
+	local backend=$1 rate bytes frames
+
+	echo "--- $backend: starting the guest"
+	backend_setup "$backend" || {
+		echo "no /dev/net/mp in this kernel, or no mpctl: nothing to measure"
+		return 1
+	}
+	guest_start "$backend" 7.3 || return 1
+	result "$backend/start" pass "$GUEST_REPLY"
+	if ping_peer | tail -2; then
+		result "$backend/ping" pass
+	else
+		result "$backend/ping" fail
+		return 1
+	fi
+
+	# The window of the copy probes: reception only.
+	counters "$backend.before"
+	bytes=$(guest_rx bytes)
+	frames=$(guest_rx packets)
+	copies_start
+	rate=$(tcp_rx 5) || rate=
+	copies_stop /tmp/hist.$backend
+	bytes=$(($(guest_rx bytes) - bytes))
+	frames=$(($(guest_rx packets) - frames))
+	counters "$backend.after"
+	cp /tmp/hist.$backend /lab/
+	metric "$backend.rx_bytes" $bytes
+	metric "$backend.rx_frames" $frames
+	metric "$backend.copies" "$(python3 /src/lab/l1/copies.py /tmp/hist.$backend)"
+	metric "$backend.tcp_rx" "$rate"
+	echo "TCP to the guest:   ${rate:-failed} Mbit/s"
+
+	rate=$(tcp_tx 5) || rate=
+	metric "$backend.tcp_tx" "$rate"
+	echo "TCP from the guest: ${rate:-failed} Mbit/s"
+	rate=$(udp_rx 3) || rate=
+	metric "$backend.udp_rx" "$rate"
+	echo "UDP to the guest:   ${rate:-failed} Mbit/s"
+	counters "$backend.end"
+
+	guest_stop
+	backend_teardown "$backend"
+}
+
+metric kernel "$(json_string "$(uname -r)")"
+copies_setup
+for backend in tap mp; do
+	measure $backend || result "$backend" fail "see above"
+done
+copies_teardown
+exit $FAILED

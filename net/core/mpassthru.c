@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * mpassthru port of a network device: who may attach one, and how frames get
+ * to it.  See include/linux/mpassthru.h for the parties.
+ */
+
+#include <linux/etherdevice.h>
+#include <linux/mm.h>
+#include <linux/mpassthru.h>
+#include <linux/netdevice.h>
+#include <linux/rtnetlink.h>
+#include <linux/skbuff.h>
+
+DEFINE_STATIC_KEY_FALSE(mpassthru_needed_key);
+
+static bool mpassthru_port_valid(const struct mpassthru_port *port)
+{
+	long max, min;
+
+	if (!port->drv || port->npages <= 0 || port->npages > MAX_SKB_FRAGS)
+		return false;
+
+	max = PAGE_SIZE * port->npages;
+	min = max - PAGE_SIZE;
+	return port->hdr_len >= 0 && port->hdr_len < PAGE_SIZE &&
+	       port->data_len >= ETH_ZLEN && port->data_len > min &&
+	       port->data_len <= max;
+}
+
+/**
+ * netdev_mp_port_prep - ask the driver of a device what its buffers are like
+ * @dev: network device
+ * @port: its fields hdr_len, data_len, npages and drv are set
+ * @extack: returns the reason of a failure
+ *
+ * Context: process, RTNL held.
+ * Return: 0; -EOPNOTSUPP when the driver has no ndo_mp_port_prep; what that
+ * returned; -EINVAL when the answer makes no sense.
+ */
+int netdev_mp_port_prep(struct net_device *dev, struct mpassthru_port *port,
+			struct netlink_ext_ack *extack)
+{
+	const struct net_device_ops *ops = dev->netdev_ops;
+	int err;
+
+	ASSERT_RTNL();
+
+	if (!ops->ndo_mp_port_prep) {
+		NL_SET_ERR_MSG_FMT(extack,
+				   "driver of %s has no mpassthru support",
+				   dev->name);
+		return -EOPNOTSUPP;
+	}
+
+	port->hdr_len = 0;
+	port->data_len = 0;
+	port->npages = 0;
+	port->drv = NULL;
+	err = ops->ndo_mp_port_prep(dev, port, extack);
+	if (err)
+		return err;
+
+	if (!mpassthru_port_valid(port)) {
+		NL_SET_ERR_MSG_FMT(extack,
+				   "driver of %s reports hdr_len %d, data_len %d, npages %d",
+				   dev->name, port->hdr_len, port->data_len,
+				   port->npages);
+		return -EINVAL;
+	}
+
+	return 0;
+}
+EXPORT_SYMBOL_GPL(netdev_mp_port_prep);
+
+/**
+ * netdev_mp_port_attach - divert what a device receives to a port
+ * @dev: network device
+ * @port: what netdev_mp_port_prep() filled in, with ops set
+ *
+ * The caller holds a reference on @dev until after netdev_mp_port_detach().
+ *
+ * Context: process, RTNL held.
+ * Return: 0, or -EBUSY when a port is attached already.
+ */
+int netdev_mp_port_attach(struct net_device *dev, struct mpassthru_port *port)
+{
+	ASSERT_RTNL();
+
+	if (rtnl_dereference(dev->mp_port))
+		return -EBUSY;
+
+	port->dev = dev;
+	static_branch_inc(&mpassthru_needed_key);
+	rcu_assign_pointer(dev->mp_port, port);
+
+	return 0;
+}
+EXPORT_SYMBOL_GPL(netdev_mp_port_attach);
+
+/**
+ * netdev_mp_port_detach - give a device back to the network stack
+ * @dev: network device with a port whose rxq is NULL
+ *
+ * When it returns, nobody in net core uses the port any more.  A driver looks
+ * at it only under RTNL.
+ *
+ * Context: process, RTNL held.
+ */
+void netdev_mp_port_detach(struct net_device *dev)
+{
+	ASSERT_RTNL();
+
+	if (!rtnl_dereference(dev->mp_port))
+		return;
+
+	RCU_INIT_POINTER(dev->mp_port, NULL);
+	static_branch_dec(&mpassthru_needed_key);
+	synchronize_net();
+}
+EXPORT_SYMBOL_GPL(netdev_mp_port_detach);
+
+static void mpassthru_tap_list(struct list_head *ptypes, struct sk_buff *skb)
+{
+	struct packet_type *ptype;
+	struct sk_buff *clone;
+
+	list_for_each_entry_rcu(ptype, ptypes, list) {
+		clone = skb_clone(skb, GFP_ATOMIC);
+		if (clone)
+			ptype->func(clone, skb->dev, ptype, skb->dev);
+	}
+}
+
+/**
+ * netdev_mp_tap - show packet sockets a copy of a frame
+ * @dev: network device that received it
+ * @data: the frame, beginning with the Ethernet header
+ * @len: its length in bytes, at least ETH_HLEN
+ *
+ * Memory of a guest is copied first and looked at afterwards: it may change
+ * at any time.
+ *
+ * Context: softirq, RCU read side.
+ */
+void netdev_mp_tap(struct net_device *dev, const void *data, unsigned int len)
+{
+	struct sk_buff *skb = netdev_alloc_skb_ip_align(dev, len);
+
+	if (!skb)
+		return;
+
+	skb_put_data(skb, data, len);
+	skb->protocol = eth_type_trans(skb, dev);
+	skb_reset_network_header(skb);
+	skb_reset_transport_header(skb);
+	skb_reset_mac_len(skb);
+	__net_timestamp(skb);
+
+	mpassthru_tap_list(&dev_net_rcu(dev)->ptype_all, skb);
+	mpassthru_tap_list(&dev->ptype_all, skb);
+	consume_skb(skb);
+}
+EXPORT_SYMBOL_GPL(netdev_mp_tap);

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0
+/* mpctl - bind a NIC to a guest through /dev/net/mp. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "mpctl.h"
+
+static const char help[] =
+"NAME\n"
+"  mpctl - bind a NIC to a KVM guest through " MP_NODE "\n"
+"\n"
+"SYNOPSIS\n"
+"  mpctl bind DEV [--queues N] [--mac MAC | --promisc] -- COMMAND [ARG ...]\n"
+"  mpctl show [DEV]\n"
+"  mpctl --help\n"
+"\n"
+"DESCRIPTION\n"
+"  bind   Opens " MP_NODE ", sets DEV to as many queues as are bound,\n"
+"         brings the link up, binds DEV and executes COMMAND in the place of\n"
+"         mpctl.  In every ARG, %fd is replaced by the number of the bound\n"
+"         descriptor and %mac by the address the guest is to use.  DEV goes\n"
+"         back to the host when COMMAND ends.\n"
+"\n"
+"  show   Prints the counters of every open mp descriptor, or of those bound\n"
+"         to DEV, with the process that holds it.  They are read from\n"
+"         /proc/PID/fdinfo/FD; only root sees those of other users.\n"
+"\n"
+"OPTIONS of bind\n"
+"  --queues N  Queues to bind.  Only 1 for now, which is the default.\n"
+"  --mac MAC   The guest uses MAC; the NIC receives frames to it next to\n"
+"              those to its own address.  Without it %mac is the NIC's own.\n"
+"  --promisc   The NIC receives everything: the guest may choose, change or\n"
+"              forward addresses.\n"
+"              Both are set through a packet socket that COMMAND inherits, and\n"
+"              end with it: nothing is left behind on the NIC.\n"
+"\n"
+"EXIT STATUS\n"
+"  that of COMMAND, once it runs; otherwise\n"
+"  0    done\n"
+"  1    wrong use\n"
+"  2    " MP_NODE " is missing: module or CONFIG_VHOST_PASSTHRU\n"
+"  3    no such network device\n"
+"  4    missing rights: bind needs CAP_NET_ADMIN\n"
+"  5    DEV cannot be bound: its driver, its queues, or it is in use\n"
+"  6    another system call failed\n"
+"  7    show found no descriptor\n"
+"  126  COMMAND cannot be executed\n"
+"  127  COMMAND was not found\n"
+"\n"
+"EXAMPLE\n"
+"  mpctl bind eth0 -- qemu-system-x86_64 -accel kvm -m 2G disk.img \\\n"
+"    -netdev tap,id=n0,fd=%fd,vhost=on \\\n"
+"    -device virtio-net-pci,netdev=n0,mac=%mac\n"
+"  mpctl show eth0\n";
+
+const char *say_errno(int err)
+{
+	static char text[128];
+
+	if (!err)
+		return "";
+	snprintf(text, sizeof(text), ": %s", strerror(err));
+	return text;
+}
+
+int main(int argc, char **argv)
+{
+	const char *cmd = argc > 1 ? argv[1] : "";
+
+	if (!strcmp(cmd, "--help") || !strcmp(cmd, "-h") ||
+	    !strcmp(cmd, "help")) {
+		fputs(help, stdout);
+		return EXIT_OK;
+	}
+	if (!strcmp(cmd, "bind")) {
+		argv[1] = "mpctl bind";	/* how getopt() names us */
+		return mpctl_bind(argc - 1, argv + 1);
+	}
+	if (!strcmp(cmd, "show"))
+		return mpctl_show(argc - 1, argv + 1);
+
+	if (*cmd)
+		say(0, "'%s': unknown command", cmd);
+	else
+		say(0, "a command is needed: bind or show");
+	hint("See: mpctl --help");
+	return EXIT_USAGE;
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The settings of a network device that a binding needs. */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include <linux/ethtool.h>
+#include <linux/if_packet.h>
+#include <linux/sockios.h>
+
+#include "nic.h"
+
+static int nic_ioctl(const char *dev, unsigned long cmd, struct ifreq *ifr)
+{
+	int fd, err = 0;
+
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	snprintf(ifr->ifr_name, sizeof(ifr->ifr_name), "%s", dev);
+	if (ioctl(fd, cmd, ifr) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+int nic_exists(const char *dev)
+{
+	struct ifreq ifr = {};
+
+	if (strlen(dev) >= IFNAMSIZ)
+		return -ENODEV;
+	return nic_ioctl(dev, SIOCGIFINDEX, &ifr);
+}
+
+int nic_set_queues(const char *dev, unsigned int queues)
+{
+	struct ethtool_channels ch = { .cmd = ETHTOOL_GCHANNELS };
+	struct ifreq ifr = { .ifr_data = (void *)&ch };
+	int err;
+
+	err = nic_ioctl(dev, SIOCETHTOOL, &ifr);
+	/* A driver without queues to set is left to the kernel to judge. */
+	if (err == -EOPNOTSUPP)
+		return 0;
+	if (err)
+		return err;
+	if (ch.combined_count == queues && !ch.rx_count)
+		return 0;
+	ch.cmd = ETHTOOL_SCHANNELS;
+	ch.combined_count = queues;
+	ch.rx_count = 0;
+	ch.tx_count = 0;
+	return nic_ioctl(dev, SIOCETHTOOL, &ifr);
+}
+
+int nic_up(const char *dev)
+{
+	struct ifreq ifr = {};
+	int err;
+
+	err = nic_ioctl(dev, SIOCGIFFLAGS, &ifr);
+	if (err || ifr.ifr_flags & IFF_UP)
+		return err;
+	ifr.ifr_flags |= IFF_UP;
+	return nic_ioctl(dev, SIOCSIFFLAGS, &ifr);
+}
+
+int nic_get_mac(const char *dev, unsigned char *mac)
+{
+	struct ifreq ifr = {};
+	int err;
+
+	err = nic_ioctl(dev, SIOCGIFHWADDR, &ifr);
+	if (!err)
+		memcpy(mac, ifr.ifr_hwaddr.sa_data, 6);
+	return err;
+}
+
+/*
+ * A packet socket's membership, not the device's flags or address list: it
+ * goes away with the last process that holds the socket, however that ends.
+ * Protocol 0, so the socket itself receives nothing.
+ */
+int nic_accept(const char *dev, const unsigned char *mac)
+{
+	struct packet_mreq mreq = { .mr_type = PACKET_MR_PROMISC };
+	struct ifreq ifr = {};
+	int fd, err;
+
+	err = nic_ioctl(dev, SIOCGIFINDEX, &ifr);
+	if (err)
+		return err;
+	mreq.mr_ifindex = ifr.ifr_ifindex;
+	if (mac) {
+		mreq.mr_type = PACKET_MR_UNICAST;
+		mreq.mr_alen = 6;
+		memcpy(mreq.mr_address, mac, 6);
+	}
+
+	fd = socket(AF_PACKET, SOCK_RAW, 0);
+	if (fd < 0)
+		return -errno;
+	if (setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &mreq,
+		       sizeof(mreq)) < 0) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	return fd;
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Frames from the peer to the guest. */
+
+#include "clock.h"
+#include "flow.h"
+#include "say.h"
+
+static struct guest_frame frame;
+static struct {
+	__u32	stream;		/* what @last belongs to */
+	__u32	next;		/* at least what the next frame must be */
+} pumped;
+
+int flow_start(struct wire *w, struct guest *g)
+{
+	long long end = clock_ms() + clock_patience();
+	struct frame probe = w->peer.frame;
+	unsigned char buf[FRAME_MIN];
+	__u32 got, seq;
+	int ret;
+
+	probe.stream += 2;
+	for (seq = 0; clock_ms() < end; seq++) {
+		frame_build(&probe, buf, seq, sizeof(buf));
+		if (peer_send_raw(&w->peer, buf, sizeof(buf)))
+			return -1;
+		ret = guest_recv_of(g, &probe, &frame, &got, 200);
+		if (ret < 0)
+			return -1;
+		if (ret)
+			continue;
+		if (guest_repost(g, &frame))
+			return -1;
+		guest_kick(g);
+		return 0;
+	}
+	say("%s carries no frames", w->dev);
+	return -1;
+}
+
+static bool fits(struct guest *g, size_t len)
+{
+	return g->cfg.features & BIT_MRG || len + g->hdr_len <= g->cfg.len;
+}
+
+static int expect(struct wire *w, struct guest *g, __u32 want, size_t len)
+{
+	__u32 seq;
+	int ret;
+
+	ret = guest_recv_of(g, &w->peer.frame, &frame, &seq, clock_patience());
+	if (ret > 0)
+		say("frame %u of %zu bytes did not arrive", want, len);
+	if (ret)
+		return -1;
+	if (seq != want || frame.len != len) {
+		say("frame %u of %zu bytes came in the place of %u of %zu",
+		    seq, frame.len, want, len);
+		return -1;
+	}
+	return guest_repost(g, &frame);
+}
+
+static int run_window(struct wire *w, struct guest *g, unsigned int n,
+		      size_t len, unsigned int step)
+{
+	__u32 seq = w->peer.seq;
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		if (peer_send(&w->peer, len + i * step))
+			return -1;
+	for (i = 0; i < n; i++) {
+		if (!fits(g, len + i * step))
+			continue;
+		if (expect(w, g, seq + i, len + i * step))
+			return -1;
+		if (i % 8 == 7)
+			guest_kick(g);
+	}
+	guest_kick(g);
+	return 0;
+}
+
+int flow_run(struct wire *w, struct guest *g, size_t from, size_t to,
+	     unsigned int window)
+{
+	unsigned int n;
+
+	for (; from <= to; from += n) {
+		n = to - from + 1 < window ? to - from + 1 : window;
+		if (run_window(w, g, n, from, 1))
+			return -1;
+	}
+	return 0;
+}
+
+int flow_repeat(struct wire *w, struct guest *g, unsigned int n, size_t len,
+		unsigned int window)
+{
+	unsigned int now;
+
+	for (; n; n -= now) {
+		now = n < window ? n : window;
+		if (run_window(w, g, now, len, 0))
+			return -1;
+	}
+	return 0;
+}
+
+static int pump_one(struct wire *w, struct guest *g, int ms)
+{
+	__u32 seq;
+	int ret;
+
+	ret = guest_recv_of(g, &w->peer.frame, &frame, &seq, ms);
+	if (ret)
+		return ret;
+	if (pumped.stream != w->peer.frame.stream) {
+		pumped.stream = w->peer.frame.stream;
+		pumped.next = 0;
+	}
+	if (seq < pumped.next) {
+		say("frame %u came after frame %u", seq, pumped.next - 1);
+		return -1;
+	}
+	pumped.next = seq + 1;
+	return 0;
+}
+
+int flow_pump(struct wire *w, struct guest *g, unsigned int n)
+{
+	int ret;
+
+	while (n--) {
+		ret = pump_one(w, g, clock_patience());
+		if (ret > 0)
+			say("no frame came; %u buffers are out", guest_out(g));
+		if (ret || guest_repost(g, &frame))
+			return -1;
+		if (n % 8 == 0)
+			guest_kick(g);
+	}
+	return 0;
+}
+
+int flow_empty(struct wire *w, struct guest *g)
+{
+	int ret;
+
+	do {
+		ret = guest_recv(g, &frame, 0);
+		if (!ret && frame.len &&
+		    frame_check(&w->peer.frame, frame.data, frame.len,
+				&(__u32) { 0 }) == FRAME_BAD)
+			ret = -1;
+	} while (!ret);
+	return ret < 0 ? ret : 0;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef MP_FLOW_H
+#define MP_FLOW_H
+
+#include "guest.h"
+#include "wire.h"
+
+/* Frames from the peer to the guest.  All return 0, or -1 and say why. */
+
+/* Waits until the wire carries frames: a link that came up may lose some. */
+int flow_start(struct wire *w, struct guest *g);
+
+/*
+ * One frame of every length from @from to @to, @window of them on the wire at
+ * a time: each arrives, complete, once and in its turn.  Those that do not fit
+ * the guest's buffers do not.
+ */
+int flow_run(struct wire *w, struct guest *g, size_t from, size_t to,
+	     unsigned int window);
+/* @n frames of @len bytes. */
+int flow_repeat(struct wire *w, struct guest *g, unsigned int n, size_t len,
+		unsigned int window);
+
+/*
+ * Takes @n frames of the peer's flood and puts their buffers back: none
+ * arrives twice or before its turn; some may be lost.
+ */
+int flow_pump(struct wire *w, struct guest *g, unsigned int n);
+/* Takes what the used ring already has, without putting it back. */
+int flow_empty(struct wire *w, struct guest *g);
+
+#endif /* MP_FLOW_H */

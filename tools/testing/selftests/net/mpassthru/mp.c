@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The control device and its counters. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <linux/mpassthru.h>
+
+#include "mp.h"
+#include "say.h"
+
+int mp_open(void)
+{
+	int fd = open(MP_NODE, O_RDWR | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int mp_bind_msg(int fd, const char *dev, char *msg, size_t size)
+{
+	struct mpassthru_bind bind = {
+		.msg		= (uintptr_t)msg,
+		.msg_len	= size,
+	};
+
+	*msg = '\0';
+	snprintf(bind.ifname, sizeof(bind.ifname), "%s", dev);
+	return ioctl(fd, MPASSTHRU_BINDDEV, &bind) < 0 ? -errno : 0;
+}
+
+int mp_bind(int fd, const char *dev)
+{
+	char msg[256];
+	int err;
+
+	err = mp_bind_msg(fd, dev, msg, sizeof(msg));
+	if (err)
+		say("%s: %s (%s)", dev, strerror(-err), msg);
+	return err;
+}
+
+int mp_unbind(int fd)
+{
+	return ioctl(fd, MPASSTHRU_UNBINDDEV) < 0 ? -errno : 0;
+}
+
+int mp_text(int fd, const char *name, char *text, size_t size)
+{
+	char path[64], line[256], key[64];
+	int len, err = -ENOENT;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/thread-self/fdinfo/%d", fd);
+	f = fopen(path, "re");
+	if (!f)
+		return -errno;
+	len = snprintf(key, sizeof(key), "mp-%s:\t", name);
+	while (err && fgets(line, sizeof(line), f)) {
+		if (strncmp(line, key, len))
+			continue;
+		line[strcspn(line, "\n")] = '\0';
+		snprintf(text, size, "%s", line + len);
+		err = 0;
+	}
+	fclose(f);
+	return err;
+}
+
+long long mp_count(int fd, const char *name)
+{
+	char text[64];
+	int err;
+
+	err = mp_text(fd, name, text, sizeof(text));
+	return err ?: strtoll(text, NULL, 0);
+}

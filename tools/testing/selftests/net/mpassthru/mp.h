@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef MP_MP_H
+#define MP_MP_H
+
+#include <stddef.h>
+
+#define MP_NODE		"/dev/net/mp"
+
+/* The control device.  Negative errnos for errors. */
+int mp_open(void);
+int mp_bind(int fd, const char *dev);
+/* The same; @msg receives the kernel's text. */
+int mp_bind_msg(int fd, const char *dev, char *msg, size_t size);
+int mp_unbind(int fd);
+
+/* A line of the descriptor's fdinfo, "mp-NAME"; -ENOENT without it. */
+int mp_text(int fd, const char *name, char *text, size_t size);
+long long mp_count(int fd, const char *name);
+
+#endif /* MP_MP_H */

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Copy mode: read(2), write(2) and poll(2), as on a tap. */
+
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <linux/virtio_net.h>
+#include <sys/ioctl.h>
+#include <sys/uio.h>
+
+#include "kselftest_harness.h"
+
+#include "clock.h"
+#include "wire.h"
+
+/* Where nothing is mapped, wherever that is. */
+static void *bad_address(void)
+{
+	return mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+FIXTURE(copy)
+{
+	struct wire w;
+	unsigned char buf[FRAME_BUF];
+};
+
+FIXTURE_VARIANT(copy)
+{
+	int hdr_len;
+};
+
+FIXTURE_VARIANT_ADD(copy, hdr_10)
+{
+	.hdr_len = 10,
+};
+
+FIXTURE_VARIANT_ADD(copy, hdr_12)
+{
+	.hdr_len = 12,
+};
+
+/* The next frame of our peer in @buf, its header before it. */
+static int read_frame(struct wire *w, unsigned char *buf, size_t size,
+		      int hdr_len, __u32 *seq)
+{
+	struct pollfd pfd = { .fd = w->fd, .events = POLLIN };
+	long long end = clock_ms() + clock_patience();
+	int len;
+
+	while (clock_ms() < end) {
+		if (!poll(&pfd, 1, 100))
+			continue;
+		len = read(w->fd, buf, size);
+		if (len < hdr_len)
+			return -1;
+		switch (frame_check(&w->peer.frame, buf + hdr_len,
+				    len - hdr_len, seq)) {
+		case FRAME_OK:
+			return len;
+		case FRAME_BAD:
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* A link that just came up may lose a frame: wait for the first. */
+static bool carries(struct wire *w, unsigned char *buf, int hdr_len)
+{
+	struct pollfd pfd = { .fd = w->fd, .events = POLLIN };
+	long long end = clock_ms() + clock_patience();
+	__u32 seq;
+
+	while (clock_ms() < end) {
+		if (peer_send(&w->peer, FRAME_MIN))
+			return false;
+		if (!poll(&pfd, 1, 200))
+			continue;
+		if (read_frame(w, buf, FRAME_BUF, hdr_len, &seq) > 0 &&
+		    seq == w->peer.seq - 1)
+			return true;
+	}
+	return false;
+}
+
+FIXTURE_SETUP(copy)
+{
+	const char *missing = wire_missing();
+	int size = variant->hdr_len;
+
+	self->w.fd = -1;
+	self->w.peer.fd = -1;
+	if (missing)
+		SKIP(return, "%s", missing);
+	ASSERT_EQ(0, wire_open(&self->w));
+	ASSERT_EQ(0, ioctl(self->w.fd, TUNSETVNETHDRSZ, &size));
+	ASSERT_EQ(0, fcntl(self->w.fd, F_SETFL, O_RDWR | O_NONBLOCK));
+	ASSERT_TRUE(carries(&self->w, self->buf, size));
+}
+
+FIXTURE_TEARDOWN(copy)
+{
+	wire_close(&self->w);
+}
+
+TEST_F_TIMEOUT(copy, read_sizes, CLOCK_TEST)
+{
+	size_t len, hdr_len = variant->hdr_len;
+	__u32 seq;
+
+	for (len = FRAME_MIN; len <= FRAME_MAX; len++) {
+		ASSERT_EQ(0, peer_send(&self->w.peer, len));
+		ASSERT_EQ(hdr_len + len,
+			  read_frame(&self->w, self->buf, FRAME_BUF, hdr_len,
+				     &seq));
+		ASSERT_EQ(self->w.peer.seq - 1, seq);
+	}
+	if (self->w.mp)
+		EXPECT_EQ(0, wire_count(&self->w, "zerocopy"));
+}
+
+/* More frames than are read at a time wait, in order. */
+TEST_F_TIMEOUT(copy, read_later, CLOCK_TEST)
+{
+	__u32 seq, first = self->w.peer.seq;
+	unsigned int i;
+
+	for (i = 0; i < 64; i++)
+		ASSERT_EQ(0, peer_send(&self->w.peer, 200 + i));
+	for (i = 0; i < 64; i++) {
+		ASSERT_EQ(variant->hdr_len + 200 + i,
+			  read_frame(&self->w, self->buf, FRAME_BUF,
+				     variant->hdr_len, &seq));
+		ASSERT_EQ(first + i, seq);
+	}
+}
+
+TEST_F_TIMEOUT(copy, read_nothing, CLOCK_TEST)
+{
+	long long end = clock_ms() + clock_patience();
+	int len;
+
+	/* Frames of others may be there; at some time there are no more. */
+	do {
+		len = read(self->w.fd, self->buf, FRAME_BUF);
+	} while (len > 0 && clock_ms() < end);
+	EXPECT_EQ(-1, len);
+	EXPECT_EQ(EAGAIN, errno);
+}
+
+/* What does not fit is lost; the next frame is whole. */
+TEST_F_TIMEOUT(copy, read_short, CLOCK_TEST)
+{
+	struct pollfd pfd = { .fd = self->w.fd, .events = POLLIN };
+	__u32 seq;
+
+	ASSERT_EQ(0, peer_send(&self->w.peer, 1000));
+	ASSERT_EQ(0, peer_send(&self->w.peer, 900));
+	ASSERT_EQ(1, poll(&pfd, 1, clock_patience()));
+	memset(self->buf, 0x5a, FRAME_BUF);
+	EXPECT_GE(100, read(self->w.fd, self->buf, 100));
+	EXPECT_EQ(0x5a, self->buf[100]);
+	ASSERT_EQ(variant->hdr_len + 900,
+		  read_frame(&self->w, self->buf, FRAME_BUF, variant->hdr_len,
+			     &seq));
+}
+
+TEST_F_TIMEOUT(copy, read_to_pieces, CLOCK_TEST)
+{
+	size_t hdr_len = variant->hdr_len;
+	struct iovec iov[3] = {
+		{ self->buf, 7 },
+		{ self->buf + 7, 60 },
+		{ self->buf + 67, 2000 },
+	};
+	struct pollfd pfd = { .fd = self->w.fd, .events = POLLIN };
+	int len, verdict;
+	__u32 seq;
+
+	ASSERT_EQ(0, peer_send(&self->w.peer, 1111));
+	do {
+		ASSERT_EQ(1, poll(&pfd, 1, clock_patience()));
+		len = readv(self->w.fd, iov, 3);
+		ASSERT_LT(hdr_len, len);
+		verdict = frame_check(&self->w.peer.frame, self->buf + hdr_len,
+				      len - hdr_len, &seq);
+	} while (verdict == FRAME_FOREIGN);
+	EXPECT_EQ(FRAME_OK, verdict);
+	EXPECT_EQ(hdr_len + 1111, len);
+}
+
+TEST_F_TIMEOUT(copy, read_bad_address, CLOCK_TEST)
+{
+	struct pollfd pfd = { .fd = self->w.fd, .events = POLLIN };
+	__u32 seq;
+
+	ASSERT_EQ(0, peer_send(&self->w.peer, 1000));
+	ASSERT_EQ(1, poll(&pfd, 1, clock_patience()));
+	EXPECT_EQ(-1, read(self->w.fd, bad_address(), 2000));
+	EXPECT_EQ(EFAULT, errno);
+	ASSERT_EQ(0, peer_send(&self->w.peer, 800));
+	EXPECT_LT(0, read_frame(&self->w, self->buf, FRAME_BUF,
+				variant->hdr_len, &seq));
+}
+
+static struct frame to_peer(struct wire *w)
+{
+	struct frame f = { .stream = w->peer.frame.stream + 4 };
+
+	memcpy(f.dst, w->peer.mac, 6);
+	memcpy(f.src, w->mac, 6);
+	return f;
+}
+
+TEST_F_TIMEOUT(copy, write_sizes, CLOCK_TEST)
+{
+	struct frame f = to_peer(&self->w);
+	size_t len, hdr_len = variant->hdr_len;
+	__u32 seq = 0;
+
+	peer_drain(&self->w.peer);
+	for (len = FRAME_MIN; len <= FRAME_MAX; len++, seq++) {
+		memset(self->buf, 0, hdr_len);
+		frame_build(&f, self->buf + hdr_len, seq, len);
+		ASSERT_EQ(hdr_len + len,
+			  write(self->w.fd, self->buf, hdr_len + len));
+		ASSERT_TRUE(peer_expect(&self->w.peer, &f, seq));
+	}
+}
+
+TEST_F_TIMEOUT(copy, write_wrong, CLOCK_TEST)
+{
+	struct frame f = to_peer(&self->w);
+	size_t hdr_len = variant->hdr_len;
+	struct virtio_net_hdr hdr = {};
+
+	peer_drain(&self->w.peer);
+	memset(self->buf, 0, hdr_len);
+	frame_build(&f, self->buf + hdr_len, 0, 200);
+	EXPECT_EQ(-1, write(self->w.fd, self->buf, 0));
+	EXPECT_EQ(-1, write(self->w.fd, self->buf, hdr_len - 1));
+	EXPECT_EQ(-1, write(self->w.fd, self->buf, hdr_len));
+	EXPECT_EQ(-1, write(self->w.fd, self->buf, hdr_len + 13));
+	EXPECT_EQ(-1, write(self->w.fd, bad_address(), hdr_len + 200));
+
+	hdr.gso_type = 0x7f;
+	memcpy(self->buf, &hdr, sizeof(hdr));
+	EXPECT_EQ(-1, write(self->w.fd, self->buf, hdr_len + 200));
+	hdr.gso_type = VIRTIO_NET_HDR_GSO_TCPV4;	/* size 0 */
+	memcpy(self->buf, &hdr, sizeof(hdr));
+	EXPECT_EQ(-1, write(self->w.fd, self->buf, hdr_len + 200));
+	hdr.gso_type = 0;
+	hdr.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+	hdr.csum_start = 60000;
+	hdr.csum_offset = 60000;
+	memcpy(self->buf, &hdr, sizeof(hdr));
+	EXPECT_EQ(-1, write(self->w.fd, self->buf, hdr_len + 200));
+
+	memset(self->buf, 0, hdr_len);
+	EXPECT_EQ(hdr_len + 200, write(self->w.fd, self->buf, hdr_len + 200));
+	EXPECT_TRUE(peer_expect(&self->w.peer, &f, 0));
+}
+
+TEST_F_TIMEOUT(copy, poll, CLOCK_TEST)
+{
+	struct pollfd pfd = { .fd = self->w.fd, .events = POLLIN | POLLOUT };
+	__u32 seq;
+
+	ASSERT_EQ(0, peer_send(&self->w.peer, 300));
+	ASSERT_LT(0, read_frame(&self->w, self->buf, FRAME_BUF,
+				variant->hdr_len, &seq));
+	ASSERT_EQ(1, poll(&pfd, 1, clock_patience()));
+	EXPECT_TRUE(pfd.revents & POLLOUT);
+	EXPECT_FALSE(pfd.revents & (POLLERR | POLLHUP | POLLNVAL));
+}
+
+TEST_HARNESS_MAIN

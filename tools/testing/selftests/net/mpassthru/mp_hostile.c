@@ -1,0 +1,453 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Receive, with buffers and rings that no sane guest posts. */
+
+#include "kselftest_harness.h"
+
+#include "clock.h"
+#include "flow.h"
+#include "guest.h"
+#include "wire.h"
+
+#define BUFS	64
+
+FIXTURE(hostile)
+{
+	struct wire w;
+	struct guest g;
+	struct guest_frame f;
+};
+
+FIXTURE_VARIANT(hostile)
+{
+	__u64 features;
+};
+
+FIXTURE_VARIANT_ADD(hostile, mergeable)
+{
+	.features = BIT_V1 | BIT_MRG,
+};
+
+FIXTURE_VARIANT_ADD(hostile, plain)
+{
+	.features = BIT_V1,
+};
+
+FIXTURE_SETUP(hostile)
+{
+	const struct guest_config cfg = {
+		.features = variant->features, .bufs = BUFS,
+	};
+	const char *missing = wire_missing();
+
+	self->w.fd = -1;
+	self->w.peer.fd = -1;
+	if (missing)
+		SKIP(return, "%s", missing);
+	ASSERT_EQ(0, guest_open(&self->g, &cfg));
+	ASSERT_EQ(0, wire_open(&self->w));
+	ASSERT_EQ(0, guest_start(&self->g, self->w.fd));
+}
+
+FIXTURE_TEARDOWN(hostile)
+{
+	guest_close(&self->g);
+	wire_close(&self->w);
+}
+
+static bool error_seen(struct guest *g)
+{
+	long long end = clock_ms() + clock_patience();
+
+	while (clock_ms() < end) {
+		if (vhost_signalled(g->rx_fds.err))
+			return true;
+		usleep(1000);
+	}
+	return false;
+}
+
+/* A new guest on the same device works: nothing of the old one is left. */
+static int next_guest_works(struct wire *w, struct guest *g)
+{
+	const struct guest_config cfg = { .features = BIT_V1 | BIT_MRG };
+
+	guest_close(g);
+	return guest_open(g, &cfg) ?: guest_start(g, w->fd) ?:
+	       guest_post_all(g) ?: flow_start(w, g) ?:
+	       flow_repeat(w, g, 64, 1000, 32);
+}
+
+/* Frames as long as the peer can send, without asking what becomes of them. */
+static int send_blindly(struct wire *w, unsigned int n)
+{
+	while (n--)
+		if (peer_send(&w->peer, n % 2 ? FRAME_MAX : FRAME_MIN))
+			return -1;
+	return 0;
+}
+
+static void take_blindly(struct guest *g, struct guest_frame *f)
+{
+	while (!guest_recv(g, f, 300))
+		;
+}
+
+/*
+ * Buffer @bad, which cannot be written, among good ones.  It comes back empty
+ * in its turn, and no frame that others have room for is lost.
+ */
+static int one_bad_buffer(struct wire *w, struct guest *g,
+			  struct guest_frame *f, int bad)
+{
+	__u32 want = w->peer.seq, seq;
+	unsigned int i, frames = 0;
+	bool back = false;
+
+	g->buf[bad].wild = true;
+	if (guest_post_all(g))
+		return -1;
+	/* What goes to the bad one may be lost with it: send one more. */
+	for (i = 0; i < BUFS; i++)
+		if (peer_send(&w->peer, 1000))
+			return -1;
+	for (i = 0; i < BUFS; i++) {
+		if (guest_recv(g, f, clock_patience()))
+			return -1;
+		if (!f->len) {
+			if (f->buf[0] != bad)
+				return -1;
+			back = true;
+			continue;
+		}
+		if (frame_check(&w->peer.frame, f->data, f->len, &seq))
+			continue;
+		if (f->buf[0] == bad || seq < want)
+			return -1;
+		want = seq + 1;
+		frames++;
+	}
+	return back && frames >= BUFS - 2 ? 0 : -1;
+}
+
+TEST_F_TIMEOUT(hostile, read_only, CLOCK_TEST)
+{
+	struct guest *g = &self->g;
+
+	if (!self->w.mp)
+		SKIP(return, "a tap drops the frame instead");
+	ASSERT_EQ(0, mprotect(guest_lane(g, 5), GUEST_PAGE, PROT_READ));
+	ASSERT_EQ(0, one_bad_buffer(&self->w, g, &self->f, 5));
+	EXPECT_TRUE(error_seen(g));
+	ASSERT_EQ(0, mprotect(guest_lane(g, 5), GUEST_PAGE,
+			      PROT_READ | PROT_WRITE));
+	ASSERT_EQ(0, guest_post_all(g));
+	ASSERT_EQ(0, flow_start(&self->w, g));
+	ASSERT_EQ(0, flow_repeat(&self->w, g, 256, 1000, 32));
+}
+
+TEST_F_TIMEOUT(hostile, unmapped, CLOCK_TEST)
+{
+	struct guest *g = &self->g;
+	unsigned char *lane = guest_lane(g, 7);
+
+	if (!self->w.mp)
+		SKIP(return, "a tap drops the frame instead");
+	ASSERT_EQ(0, munmap(lane, GUEST_PAGE));
+	ASSERT_EQ(0, one_bad_buffer(&self->w, g, &self->f, 7));
+	EXPECT_TRUE(error_seen(g));
+	ASSERT_EQ((void *)lane,
+		  mmap(lane, GUEST_PAGE, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+	ASSERT_EQ(0, guest_post_all(g));
+	ASSERT_EQ(0, flow_start(&self->w, g));
+	ASSERT_EQ(0, flow_repeat(&self->w, g, 256, 1000, 32));
+}
+
+/* Written to before, protected while it is posted. */
+TEST_F_TIMEOUT(hostile, protected_while_armed, CLOCK_TEST)
+{
+	struct guest *g = &self->g;
+	unsigned int i;
+
+	for (i = 0; i < BUFS; i++)
+		g->buf[i].wild = true;
+	ASSERT_EQ(0, guest_post_all(g));
+	ASSERT_EQ(0, flow_start(&self->w, g));
+	for (i = 0; i < BUFS; i += 2)
+		ASSERT_EQ(0, mprotect(guest_lane(g, i), GUEST_PAGE, PROT_NONE));
+	ASSERT_EQ(0, send_blindly(&self->w, 2 * BUFS));
+	usleep(200000);
+	ASSERT_EQ(0, mprotect(guest_lane(g, 0), BUFS * GUEST_PAGE,
+			      PROT_READ | PROT_WRITE));
+	ASSERT_EQ(0, next_guest_works(&self->w, g));
+}
+
+/* No such guest physical address: vhost stops at it. */
+TEST_F_TIMEOUT(hostile, out_of_memory_table, CLOCK_TEST)
+{
+	static const __u64 addrs[] = { 0, 0x1000, ~0ULL - 0xfff, ~0ULL };
+	struct guest *g = &self->g;
+
+	g->buf[3].sg[0].addr = addrs[0];
+	g->buf[3].wild = true;
+	ASSERT_EQ(0, guest_post_all(g));
+	ASSERT_EQ(0, send_blindly(&self->w, 16));
+	EXPECT_TRUE(error_seen(g));
+	take_blindly(g, &self->f);
+	ASSERT_EQ(0, next_guest_works(&self->w, g));
+
+	g->buf[0].sg[0].addr = addrs[3];
+	ASSERT_EQ(0, guest_stop(g));
+	ASSERT_EQ(0, next_guest_works(&self->w, g));
+}
+
+TEST_F_TIMEOUT(hostile, longer_than_memory, CLOCK_TEST)
+{
+	struct guest *g = &self->g;
+
+	g->buf[0].sg[0].len = 0x7fffffff;
+	g->buf[0].wild = true;
+	ASSERT_EQ(0, guest_post_all(g));
+	ASSERT_EQ(0, send_blindly(&self->w, 16));
+	EXPECT_TRUE(error_seen(g));
+	ASSERT_EQ(0, next_guest_works(&self->w, g));
+}
+
+TEST_F_TIMEOUT(hostile, empty_descriptor, CLOCK_TEST)
+{
+	struct guest *g = &self->g;
+
+	g->buf[4].sg[0].len = 0;
+	g->buf[4].wild = true;
+	ASSERT_EQ(0, guest_post_all(g));
+	ASSERT_EQ(0, send_blindly(&self->w, 16));
+	EXPECT_TRUE(error_seen(g));
+	ASSERT_EQ(0, next_guest_works(&self->w, g));
+}
+
+/* Empty descriptors around good ones do no harm. */
+TEST_F_TIMEOUT(hostile, empty_in_chain, CLOCK_TEST)
+{
+	struct guest *g = &self->g;
+	struct guest_buf *b;
+	unsigned int i;
+
+	for (i = 0; i < BUFS; i++) {
+		b = &g->buf[i];
+		b->sg[1] = b->sg[0];
+		b->sg[2] = b->sg[0];
+		b->sg[0].len = 0;
+		b->sg[2].addr += b->sg[1].len;
+		b->sg[2].len = 0;
+		b->nsg = 3;
+	}
+	ASSERT_EQ(0, guest_post_all(g));
+	ASSERT_EQ(0, flow_start(&self->w, g));
+	ASSERT_EQ(0, flow_run(&self->w, g, 1400, FRAME_MAX, 32));
+}
+
+/* A part the device may only read. */
+TEST_F_TIMEOUT(hostile, readable_part, CLOCK_TEST)
+{
+	struct guest *g = &self->g;
+	struct guest_buf *b = &g->buf[6];
+
+	b->sg[1] = b->sg[0];
+	b->sg[0].len = 12;
+	b->sg[0].readable = true;
+	b->nsg = 2;
+	b->wild = true;
+	ASSERT_EQ(0, guest_post_all(g));
+	ASSERT_EQ(0, send_blindly(&self->w, 16));
+	EXPECT_TRUE(error_seen(g));
+	ASSERT_EQ(0, next_guest_works(&self->w, g));
+}
+
+TEST_F_TIMEOUT(hostile, readable_after_writable, CLOCK_TEST)
+{
+	struct guest *g = &self->g;
+	struct guest_buf *b = &g->buf[0];
+
+	b->sg[1] = b->sg[0];
+	b->sg[1].readable = true;
+	b->nsg = 2;
+	b->wild = true;
+	ASSERT_EQ(0, guest_post_all(g));
+	ASSERT_EQ(0, send_blindly(&self->w, 16));
+	EXPECT_TRUE(error_seen(g));
+	ASSERT_EQ(0, next_guest_works(&self->w, g));
+}
+
+TEST_F_TIMEOUT(hostile, endless_chain, CLOCK_TEST)
+{
+	struct vring_desc *desc = self->g.rx.ring.desc;
+	struct guest *g = &self->g;
+
+	ASSERT_EQ(0, guest_post(g, 0));
+	desc[0].flags |= VRING_DESC_F_NEXT;
+	desc[0].next = 0;
+	guest_kick(g);
+	ASSERT_EQ(0, send_blindly(&self->w, 16));
+	EXPECT_TRUE(error_seen(g));
+	ASSERT_EQ(0, next_guest_works(&self->w, g));
+}
+
+TEST_F_TIMEOUT(hostile, silly_head, CLOCK_TEST)
+{
+	struct guest *g = &self->g;
+
+	ASSERT_EQ(0, guest_post(g, 0));
+	g->rx.ring.avail->ring[0] = 0xffff;
+	guest_kick(g);
+	ASSERT_EQ(0, send_blindly(&self->w, 16));
+	EXPECT_TRUE(error_seen(g));
+	ASSERT_EQ(0, next_guest_works(&self->w, g));
+}
+
+/* More published than the ring has entries. */
+TEST_F_TIMEOUT(hostile, silly_index, CLOCK_TEST)
+{
+	struct guest *g = &self->g;
+
+	ASSERT_EQ(0, guest_post_all(g));
+	__atomic_store_n(&g->rx.ring.avail->idx, 0x8000, __ATOMIC_RELEASE);
+	vhost_signal(g->rx_fds.kick);
+	ASSERT_EQ(0, send_blindly(&self->w, 16));
+	EXPECT_TRUE(error_seen(g));
+	ASSERT_EQ(0, next_guest_works(&self->w, g));
+}
+
+/* The same buffer in every entry of the ring. */
+TEST_F_TIMEOUT(hostile, same_buffer, CLOCK_TEST)
+{
+	struct guest *g = &self->g;
+	unsigned int i;
+
+	for (i = 1; i < BUFS; i++) {
+		g->buf[i].sg[0] = g->buf[0].sg[0];
+		g->buf[i].wild = true;
+	}
+	ASSERT_EQ(0, guest_post_all(g));
+	ASSERT_EQ(0, send_blindly(&self->w, BUFS));
+	for (i = 0; i < BUFS; i++)
+		ASSERT_EQ(0, guest_recv(g, &self->f, clock_patience()));
+	ASSERT_EQ(0, next_guest_works(&self->w, g));
+}
+
+/* Buffers that overlap each other by half. */
+TEST_F_TIMEOUT(hostile, overlapping, CLOCK_TEST)
+{
+	struct guest *g = &self->g;
+	unsigned int i;
+
+	for (i = 0; i < BUFS; i++) {
+		g->buf[i].sg[0].addr = g->buf[0].sg[0].addr + i * 700;
+		g->buf[i].wild = true;
+	}
+	ASSERT_EQ(0, guest_post_all(g));
+	ASSERT_EQ(0, send_blindly(&self->w, BUFS));
+	for (i = 0; i < BUFS; i++)
+		ASSERT_EQ(0, guest_recv(g, &self->f, clock_patience()));
+	ASSERT_EQ(0, next_guest_works(&self->w, g));
+}
+
+/* The header and the frame are to be written to the same place. */
+TEST_F_TIMEOUT(hostile, overlapping_itself, CLOCK_TEST)
+{
+	struct guest *g = &self->g;
+	unsigned int i;
+
+	for (i = 0; i < BUFS; i++) {
+		g->buf[i].sg[1] = g->buf[i].sg[0];
+		g->buf[i].sg[0].len = 12;
+		g->buf[i].nsg = 2;
+		g->buf[i].wild = true;
+	}
+	ASSERT_EQ(0, guest_post_all(g));
+	ASSERT_EQ(0, send_blindly(&self->w, BUFS));
+	/* What the header says now, the frame said: do not look at it. */
+	usleep(300000);
+	ASSERT_EQ(0, next_guest_works(&self->w, g));
+}
+
+/* The rings are where the frames go. */
+TEST_F_TIMEOUT(hostile, into_the_ring, CLOCK_TEST)
+{
+	struct guest *g = &self->g;
+	unsigned int i;
+
+	for (i = 0; i < BUFS; i++) {
+		g->buf[i].sg[0].addr = GUEST_BASE + i * 100;
+		g->buf[i].wild = true;
+	}
+	ASSERT_EQ(0, guest_post_all(g));
+	ASSERT_EQ(0, send_blindly(&self->w, 2 * BUFS));
+	usleep(300000);
+	ASSERT_EQ(0, next_guest_works(&self->w, g));
+}
+
+/* A ring whose memory is gone. */
+TEST_F_TIMEOUT(hostile, ring_unmapped, CLOCK_TEST)
+{
+	struct guest *g = &self->g;
+	size_t len = vq_size(g->cfg.num);
+
+	ASSERT_EQ(0, guest_post_all(g));
+	ASSERT_EQ(0, flow_start(&self->w, g));
+	ASSERT_EQ(0, mprotect(g->mem, len, PROT_NONE));
+	vhost_signal(g->rx_fds.kick);
+	ASSERT_EQ(0, send_blindly(&self->w, BUFS));
+	usleep(300000);
+	ASSERT_EQ(0, mprotect(g->mem, len, PROT_READ | PROT_WRITE));
+	ASSERT_EQ(0, next_guest_works(&self->w, g));
+}
+
+/* Long and short buffers in turn: copied, as the short ones ask for it. */
+TEST_F_TIMEOUT(hostile, long_and_short, CLOCK_TEST)
+{
+	struct guest *g = &self->g;
+	unsigned int i;
+
+	if (!(variant->features & BIT_MRG))
+		SKIP(return, "only mergeable buffers may be short");
+	for (i = 0; i < BUFS; i += 2) {
+		g->buf[i].sg[0].len = 100;
+		g->buf[i].len = 100;
+	}
+	ASSERT_EQ(0, guest_post_all(g));
+	ASSERT_EQ(0, flow_start(&self->w, g));
+	ASSERT_EQ(0, flow_run(&self->w, g, FRAME_MIN, FRAME_MAX, 16));
+}
+
+/* Memory regions that touch in guest memory, and lie apart in ours. */
+TEST_F_TIMEOUT(hostile, across_regions, CLOCK_TEST)
+{
+	struct guest *g = &self->g;
+	size_t half = g->lanes + BUFS / 2 * GUEST_PAGE;
+	struct vhost_area area[2] = {
+		{ .addr = GUEST_BASE, .mem = g->mem, .size = half },
+		{ .addr = GUEST_BASE + half, .size = g->size - half },
+	};
+	unsigned char want[FRAME_MAX];
+	unsigned char *apart;
+
+	apart = mmap(NULL, area[1].size, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, (void *)apart);
+	area[1].mem = apart;
+	ASSERT_EQ(0, vhost_set_mem(&g->vhost, area, 2));
+	/* 700 bytes of the one buffer are in the first region. */
+	g->buf[0].sg[0].addr = GUEST_BASE + half - 700;
+	g->buf[0].wild = true;
+	frame_build(&self->w.peer.frame, want, self->w.peer.seq, sizeof(want));
+	do {
+		ASSERT_EQ(0, guest_post(g, 0));
+		guest_kick(g);
+		ASSERT_EQ(0, peer_send_raw(&self->w.peer, want, sizeof(want)));
+		ASSERT_EQ(0, guest_recv(g, &self->f, clock_patience()));
+	} while (memcmp(self->f.data, want, 688));
+	EXPECT_EQ(0, memcmp(apart, want + 688, sizeof(want) - 688));
+	munmap(apart, area[1].size);
+}
+
+TEST_HARNESS_MAIN

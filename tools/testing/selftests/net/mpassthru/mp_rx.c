@@ -1,0 +1,662 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Receive: frames from the wire into the buffers of a guest, by vhost-net. */
+
+#include <linux/capability.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#include "kselftest_harness.h"
+
+#include "clock.h"
+#include "flow.h"
+#include "guest.h"
+#include "mp.h"
+#include "nic.h"
+#include "wire.h"
+
+/* What every way to lay out rings and buffers must do. */
+
+FIXTURE(rx)
+{
+	struct wire w;
+	struct guest g;
+	long long zerocopy;
+	long long copied;
+	long long cross;
+};
+
+FIXTURE_VARIANT(rx)
+{
+	struct guest_config cfg;
+	bool zerocopy;		/* no CPU may touch a frame */
+	bool cross;		/* buffers go from page to page */
+	bool copied;		/* buffers are too short for the NIC */
+};
+
+FIXTURE_VARIANT_ADD(rx, mergeable)
+{
+	.cfg = { .features = BIT_V1 | BIT_MRG },
+	.zerocopy = true,
+};
+
+FIXTURE_VARIANT_ADD(rx, plain)
+{
+	.cfg = { .features = BIT_V1 },
+	.zerocopy = true,
+};
+
+FIXTURE_VARIANT_ADD(rx, legacy)
+{
+	.cfg = { .features = 0 },
+	.zerocopy = true,
+};
+
+FIXTURE_VARIANT_ADD(rx, legacy_mergeable)
+{
+	.cfg = { .features = BIT_MRG },
+	.zerocopy = true,
+};
+
+FIXTURE_VARIANT_ADD(rx, indirect)
+{
+	.cfg = { .features = BIT_V1 | BIT_MRG | BIT_INDIRECT },
+	.zerocopy = true,
+};
+
+FIXTURE_VARIANT_ADD(rx, event_idx)
+{
+	.cfg = { .features = BIT_V1 | BIT_MRG | BIT_EVENT },
+	.zerocopy = true,
+};
+
+FIXTURE_VARIANT_ADD(rx, in_order)
+{
+	.cfg = { .features = BIT_V1 | BIT_MRG | BIT_IN_ORDER },
+	.zerocopy = true,
+};
+
+FIXTURE_VARIANT_ADD(rx, in_order_all)
+{
+	.cfg = {
+		.features = BIT_V1 | BIT_MRG | BIT_IN_ORDER | BIT_INDIRECT |
+			    BIT_EVENT,
+	},
+	.zerocopy = true,
+};
+
+FIXTURE_VARIANT_ADD(rx, legacy_hdr_apart)
+{
+	.cfg = { .features = 0, .hdr_apart = true },
+};
+
+FIXTURE_VARIANT_ADD(rx, plain_hdr_apart)
+{
+	.cfg = { .features = BIT_V1, .hdr_apart = true },
+};
+
+FIXTURE_VARIANT_ADD(rx, indirect_hdr_apart)
+{
+	.cfg = { .features = BIT_V1 | BIT_INDIRECT, .hdr_apart = true },
+};
+
+FIXTURE_VARIANT_ADD(rx, in_order_hdr_apart)
+{
+	.cfg = { .features = BIT_V1 | BIT_IN_ORDER, .hdr_apart = true },
+};
+
+/* What a guest posts that takes TSO but not mergeable buffers. */
+FIXTURE_VARIANT_ADD(rx, big)
+{
+	.cfg = {
+		.features = BIT_V1,
+		.lane = 18 * GUEST_PAGE, .off = GUEST_PAGE,
+		.len = 12 + 17 * GUEST_PAGE, .piece = GUEST_PAGE,
+		.hdr_apart = true, .num = 1024, .bufs = 48,
+	},
+};
+
+FIXTURE_VARIANT_ADD(rx, pieces)
+{
+	.cfg = {
+		.features = BIT_V1 | BIT_INDIRECT, .piece = 100,
+		.hdr_apart = true,
+	},
+};
+
+/* The header ends amid the second descriptor. */
+FIXTURE_VARIANT_ADD(rx, pieces_of_header)
+{
+	.cfg = { .features = BIT_V1, .piece = 7, .num = 4096 },
+};
+
+FIXTURE_VARIANT_ADD(rx, whole_page)
+{
+	.cfg = {
+		.features = BIT_V1 | BIT_MRG,
+		.lane = 2 * GUEST_PAGE, .off = GUEST_PAGE, .len = GUEST_PAGE,
+	},
+	.zerocopy = true,
+};
+
+/* Just long enough for every frame the NIC may deliver. */
+FIXTURE_VARIANT_ADD(rx, shortest)
+{
+	.cfg = { .features = BIT_V1 | BIT_MRG, .len = 12 + 1518 },
+	.zerocopy = true,
+};
+
+FIXTURE_VARIANT_ADD(rx, odd_start)
+{
+	.cfg = { .features = BIT_V1 | BIT_MRG, .off = 1 },
+	.zerocopy = true,
+};
+
+FIXTURE_VARIANT_ADD(rx, odd_start_legacy)
+{
+	.cfg = { .features = 0, .off = 1027 },
+	.zerocopy = true,
+};
+
+FIXTURE_VARIANT_ADD(rx, page_end)
+{
+	.cfg = { .features = BIT_V1 | BIT_MRG, .off = 4096 - 1536 },
+	.zerocopy = true,
+};
+
+FIXTURE_VARIANT_ADD(rx, crossing)
+{
+	.cfg = {
+		.features = BIT_V1 | BIT_MRG, .mem = GUEST_SCATTERED,
+		.lane = 2 * GUEST_PAGE, .off = 4096 - 700,
+	},
+	.cross = true,
+};
+
+/* The page ends inside the header. */
+FIXTURE_VARIANT_ADD(rx, crossing_in_header)
+{
+	.cfg = {
+		.features = BIT_V1 | BIT_MRG, .mem = GUEST_SCATTERED,
+		.lane = 2 * GUEST_PAGE, .off = 4096 - 5,
+	},
+};
+
+/* The page ends where the header does: the frame lies in one page. */
+FIXTURE_VARIANT_ADD(rx, crossing_after_header)
+{
+	.cfg = {
+		.features = BIT_V1 | BIT_MRG, .mem = GUEST_SCATTERED,
+		.lane = 2 * GUEST_PAGE, .off = 4096 - 12,
+	},
+};
+
+FIXTURE_VARIANT_ADD(rx, short_mergeable)
+{
+	.cfg = { .features = BIT_V1 | BIT_MRG, .len = 256 },
+	.copied = true,
+};
+
+FIXTURE_VARIANT_ADD(rx, short_in_order)
+{
+	.cfg = { .features = BIT_V1 | BIT_MRG | BIT_IN_ORDER, .len = 300 },
+	.copied = true,
+};
+
+FIXTURE_VARIANT_ADD(rx, short_plain)
+{
+	.cfg = { .features = BIT_V1, .len = 700 },
+	.copied = true,
+};
+
+/* More buffers than descriptors of the NIC. */
+FIXTURE_VARIANT_ADD(rx, ring_1024)
+{
+	.cfg = { .features = BIT_V1 | BIT_MRG, .num = 1024, .bufs = 1024 },
+	.zerocopy = true,
+};
+
+FIXTURE_VARIANT_ADD(rx, ring_8192)
+{
+	.cfg = {
+		.features = BIT_V1 | BIT_MRG, .num = 8192, .bufs = 8192,
+		.lane = 2048,
+	},
+	.zerocopy = true,
+};
+
+FIXTURE_VARIANT_ADD(rx, ring_16)
+{
+	.cfg = { .features = BIT_V1 | BIT_MRG, .num = 16, .bufs = 16 },
+	.zerocopy = true,
+};
+
+FIXTURE_VARIANT_ADD(rx, memfd)
+{
+	.cfg = { .features = BIT_V1 | BIT_MRG, .mem = GUEST_SHARED },
+	.zerocopy = true,
+};
+
+FIXTURE_VARIANT_ADD(rx, huge_pages)
+{
+	.cfg = { .features = BIT_V1 | BIT_MRG, .mem = GUEST_HUGE },
+	.zerocopy = true,
+};
+
+static bool features_missing(__u64 features)
+{
+	__u64 have = 0;
+	struct vhost v;
+
+	if (vhost_open(&v))
+		return true;
+	vhost_features(&v, &have);
+	vhost_close(&v);
+	return features & ~have;
+}
+
+FIXTURE_SETUP(rx)
+{
+	const char *missing = wire_missing();
+
+	self->w.fd = -1;
+	self->w.peer.fd = -1;
+	if (missing)
+		SKIP(return, "%s", missing);
+	if (features_missing(variant->cfg.features))
+		SKIP(return, "vhost-net lacks features");
+	if (guest_open(&self->g, &variant->cfg)) {
+		if (variant->cfg.mem == GUEST_HUGE)
+			SKIP(return, "no huge pages");
+		ASSERT_TRUE(false);
+	}
+	ASSERT_EQ(0, wire_open(&self->w));
+	ASSERT_EQ(0, guest_start(&self->g, self->w.fd));
+	ASSERT_EQ(0, guest_post_all(&self->g));
+	ASSERT_EQ(0, flow_start(&self->w, &self->g));
+	self->zerocopy = wire_count(&self->w, "zerocopy");
+	self->copied = wire_count(&self->w, "copied");
+	self->cross = wire_count(&self->w, "bounce-cross");
+}
+
+FIXTURE_TEARDOWN(rx)
+{
+	guest_close(&self->g);
+	wire_close(&self->w);
+}
+
+static unsigned int window(const struct guest_config *cfg)
+{
+	unsigned int need = (1526 + cfg->len) / cfg->len;
+
+	return cfg->bufs && cfg->bufs / need < 32 ? cfg->bufs / need : 32;
+}
+
+TEST_F_TIMEOUT(rx, sizes, CLOCK_TEST)
+{
+	const long long frames = FRAME_MAX - FRAME_MIN + 1;
+	struct guest *g = &self->g;
+	struct wire *w = &self->w;
+
+	ASSERT_EQ(0, flow_run(w, g, FRAME_MIN, FRAME_MAX, window(&g->cfg)));
+
+	self->zerocopy = wire_count(w, "zerocopy") - self->zerocopy;
+	self->copied = wire_count(w, "copied") - self->copied;
+	self->cross = wire_count(w, "bounce-cross") - self->cross;
+	if (w->mp && variant->zerocopy) {
+		EXPECT_LE(frames, self->zerocopy);
+		EXPECT_EQ(0, wire_count(w, "bounced"));
+		EXPECT_EQ(0, self->copied);
+	}
+	if (w->mp && variant->cross) {
+		/* Two pages may happen to be neighbours, but not often. */
+		EXPECT_LE(frames / 2, self->cross);
+		EXPECT_LE(frames, self->cross + self->zerocopy);
+	}
+	if (w->mp && variant->copied)
+		EXPECT_EQ(0, self->zerocopy);
+
+	ASSERT_EQ(0, guest_stop(g));
+	ASSERT_EQ(0, flow_empty(w, g));
+	EXPECT_TRUE(guest_books_balance(g));
+	EXPECT_EQ(0, wire_count(w, "outstanding"));
+}
+
+/* As much at a time as is posted, and the same buffers again and again. */
+TEST_F_TIMEOUT(rx, bursts, CLOCK_TEST)
+{
+	struct guest *g = &self->g;
+	struct wire *w = &self->w;
+	unsigned int burst = window(&g->cfg);
+
+	if (g->cfg.len >= 1530 && g->cfg.bufs > burst)
+		burst = g->cfg.bufs < 128 ? g->cfg.bufs : 128;
+	ASSERT_EQ(0, flow_repeat(w, g, 3 * burst, FRAME_MAX, burst));
+	ASSERT_EQ(0, flow_repeat(w, g, 3 * burst, FRAME_MIN, burst));
+	ASSERT_EQ(0, guest_stop(g));
+	ASSERT_EQ(0, flow_empty(w, g));
+	EXPECT_TRUE(guest_books_balance(g));
+}
+
+/* One guest of the usual kind, and what happens around it. */
+
+FIXTURE(guest)
+{
+	struct wire w;
+	struct guest g;
+};
+
+FIXTURE_SETUP(guest)
+{
+	const struct guest_config cfg = {
+		.features = BIT_V1 | BIT_MRG, .bufs = 64,
+	};
+	const char *missing = wire_missing();
+
+	self->w.fd = -1;
+	self->w.peer.fd = -1;
+	if (missing)
+		SKIP(return, "%s", missing);
+	ASSERT_EQ(0, guest_open(&self->g, &cfg));
+	ASSERT_EQ(0, wire_open(&self->w));
+	ASSERT_EQ(0, guest_start(&self->g, self->w.fd));
+	ASSERT_EQ(0, guest_post_all(&self->g));
+	ASSERT_EQ(0, flow_start(&self->w, &self->g));
+}
+
+FIXTURE_TEARDOWN(guest)
+{
+	guest_close(&self->g);
+	wire_close(&self->w);
+}
+
+static long long vm_pin_kb(void)
+{
+	long long kb = -1;
+	char line[256];
+	FILE *f;
+
+	f = fopen("/proc/self/status", "r");
+	while (f && fgets(line, sizeof(line), f))
+		if (!strncmp(line, "VmPin:", 6))
+			kb = atoll(line + 6);
+	if (f)
+		fclose(f);
+	return kb;
+}
+
+TEST_F_TIMEOUT(guest, tagged, CLOCK_TEST)
+{
+	self->w.peer.frame.vlan = 0x2064;
+	ASSERT_EQ(0, flow_run(&self->w, &self->g, 64, 100, 32));
+	/* 1500 bytes of payload, and the tag */
+	ASSERT_EQ(0, flow_run(&self->w, &self->g, 1500, 1518, 19));
+}
+
+/* A long frame of a peer with a larger MTU must not reach any buffer. */
+TEST_F_TIMEOUT(guest, oversized, CLOCK_TEST)
+{
+	static const size_t lens[] = { 1519, 1523, 1600, 2044, 3000, 9000 };
+	struct peer *p = &self->w.peer;
+	struct guest_frame f;
+	unsigned int i;
+	int ret, mtu;
+	__u32 seq;
+
+	if (!self->w.mp)
+		SKIP(return, "a tap takes long frames");
+	mtu = nic_get_mtu(p->fd, p->dev);
+	if (nic_set_mtu(p->fd, p->dev, 9000))
+		SKIP(return, "%s takes no MTU of 9000", p->dev);
+	nic_wait_running(p->fd, p->dev);
+	for (i = 0; i < ARRAY_SIZE(lens); i++)
+		ASSERT_EQ(0, peer_send(p, lens[i]));
+	/* What comes is a frame of the usual length, sent after them. */
+	ASSERT_EQ(0, peer_send(p, 1000));
+	ret = guest_recv_of(&self->g, &p->frame, &f, &seq, clock_patience());
+	nic_set_mtu(p->fd, p->dev, mtu);
+	nic_wait_running(p->fd, p->dev);
+	ASSERT_EQ(0, ret);
+	EXPECT_EQ(ARRAY_SIZE(lens), seq);
+	ASSERT_EQ(0, guest_repost(&self->g, &f));
+	guest_kick(&self->g);
+	ASSERT_EQ(0, flow_start(&self->w, &self->g));
+	ASSERT_EQ(0, flow_repeat(&self->w, &self->g, 200, 800, 32));
+}
+
+/* A guest that uses its pages again costs no pinning. */
+TEST_F_TIMEOUT(guest, recycled, CLOCK_TEST)
+{
+	long long hits, misses;
+
+	if (!self->w.mp)
+		SKIP(return, "a tap pins nothing");
+	ASSERT_EQ(0, flow_repeat(&self->w, &self->g, 128, 900, 32));
+	hits = wire_count(&self->w, "pin-hits");
+	misses = wire_count(&self->w, "pin-misses");
+	ASSERT_EQ(0, flow_repeat(&self->w, &self->g, 640, 900, 32));
+	EXPECT_LE(500, wire_count(&self->w, "pin-hits") - hits);
+	EXPECT_EQ(misses, wire_count(&self->w, "pin-misses"));
+	EXPECT_LT(0, wire_count(&self->w, "pinned"));
+	EXPECT_LE(wire_count(&self->w, "pinned"),
+		  wire_count(&self->w, "pinned-peak"));
+}
+
+TEST_F_TIMEOUT(guest, unpinned_at_the_end, CLOCK_TEST)
+{
+	long long before = vm_pin_kb();
+
+	if (!self->w.mp)
+		SKIP(return, "a tap pins nothing");
+	ASSERT_EQ(0, flow_repeat(&self->w, &self->g, 64, 900, 32));
+	ASSERT_LT(0, wire_count(&self->w, "pinned"));
+	ASSERT_EQ(0, guest_stop(&self->g));
+	ASSERT_EQ(0, mp_unbind(self->w.fd));
+	EXPECT_EQ(0, wire_count(&self->w, "pinned"));
+	EXPECT_EQ(0, wire_count(&self->w, "outstanding"));
+	EXPECT_GE(before, vm_pin_kb());
+}
+
+/*
+ * Overcommit: the host takes a page away while its buffer is not posted.  The
+ * frame must go to the page that is there then, not to the one pinned before.
+ */
+TEST_F_TIMEOUT(guest, page_taken_away, CLOCK_TEST)
+{
+	long long gone = wire_count(&self->w, "pin-invalidations");
+	struct guest_frame f;
+	unsigned int round;
+	__u32 seq;
+
+	for (round = 0; round < 100; round++) {
+		ASSERT_EQ(0, peer_send(&self->w.peer, 1000));
+		ASSERT_EQ(0, guest_recv_of(&self->g, &self->w.peer.frame, &f,
+					   &seq, clock_patience()));
+		ASSERT_EQ(round, seq);
+		self->g.buf[f.buf[0]].wild = true;	/* the guard is gone */
+		ASSERT_EQ(0, madvise(guest_lane(&self->g, f.buf[0]),
+				     self->g.cfg.lane, MADV_DONTNEED));
+		ASSERT_EQ(0, guest_repost(&self->g, &f));
+		guest_kick(&self->g);
+	}
+	if (self->w.mp)
+		EXPECT_LT(gone, wire_count(&self->w, "pin-invalidations"));
+}
+
+/* The same while the buffer is posted: nothing is promised but survival. */
+TEST_F_TIMEOUT(guest, armed_page_taken_away, CLOCK_TEST)
+{
+	struct guest *g = &self->g;
+	struct guest_frame f;
+	unsigned int i;
+
+	for (i = 0; i < g->cfg.bufs; i++) {
+		g->buf[i].wild = true;
+		ASSERT_EQ(0, madvise(guest_lane(g, i), g->cfg.lane,
+				     MADV_DONTNEED));
+	}
+	for (i = 0; i < g->cfg.bufs; i++)
+		ASSERT_EQ(0, peer_send(&self->w.peer, 1000));
+	for (i = 0; i < g->cfg.bufs; i++) {
+		ASSERT_EQ(0, guest_recv(g, &f, clock_patience()));
+		ASSERT_EQ(0, guest_repost(g, &f));
+		guest_kick(g);
+	}
+	/* Every page was posted again after it was taken: all is well. */
+	ASSERT_EQ(0, flow_start(&self->w, g));
+	ASSERT_EQ(0, flow_repeat(&self->w, g, 128, 900, 32));
+}
+
+TEST_F_TIMEOUT(guest, moved_page, CLOCK_TEST)
+{
+	struct guest *g = &self->g;
+	struct guest_frame f;
+	unsigned char *lane;
+	unsigned int round;
+	void *page;
+	__u32 seq;
+
+	for (round = 0; round < 64; round++) {
+		ASSERT_EQ(0, peer_send(&self->w.peer, 1000));
+		ASSERT_EQ(0, guest_recv_of(g, &self->w.peer.frame, &f, &seq,
+					   clock_patience()));
+		ASSERT_EQ(round, seq);
+		lane = guest_lane(g, f.buf[0]);
+		page = mmap(NULL, g->cfg.lane, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		ASSERT_NE(MAP_FAILED, page);
+		memcpy(page, lane, g->cfg.lane);
+		ASSERT_EQ((void *)lane,
+			  mremap(page, g->cfg.lane, g->cfg.lane,
+				 MREMAP_MAYMOVE | MREMAP_FIXED, lane));
+		ASSERT_EQ(0, guest_repost(g, &f));
+		guest_kick(g);
+	}
+	ASSERT_EQ(0, flow_repeat(&self->w, g, 256, 900, 32));
+}
+
+/* Copy on write must not part the guest from the pages the NIC writes. */
+TEST_F_TIMEOUT(guest, forked, CLOCK_TEST)
+{
+	int go[2], status;
+	char c = 0;
+	pid_t pid;
+
+	ASSERT_EQ(0, pipe(go));
+	ASSERT_EQ(0, flow_repeat(&self->w, &self->g, 128, 900, 32));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		close(go[1]);
+		/* Have pages of its own while the parent's are in use. */
+		memset(guest_lane(&self->g, 0), 1, 16 * GUEST_PAGE);
+		if (read(go[0], &c, 1) < 0)
+			_exit(1);
+		_exit(0);
+	}
+	close(go[0]);
+	EXPECT_EQ(0, flow_repeat(&self->w, &self->g, 256, 900, 32));
+	close(go[1]);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	ASSERT_EQ(0, flow_repeat(&self->w, &self->g, 256, 900, 32));
+}
+
+/* A packet socket on the bound device sees the frame; so does the guest. */
+TEST_F_TIMEOUT(guest, tapped, CLOCK_TEST)
+{
+	struct wire *w = &self->w;
+	struct peer local;
+
+	if (!w->mp)
+		SKIP(return, "a tap sees what it sends");
+	ASSERT_EQ(0, peer_open(&local, NULL, w->dev, w->peer.mac));
+	EXPECT_EQ(0, flow_repeat(w, &self->g, 1, 1200, 1));
+	EXPECT_TRUE(peer_expect(&local, &w->peer.frame, w->peer.seq - 1));
+	/* Nobody reads it: that must not hold the guest up. */
+	EXPECT_EQ(0, flow_repeat(w, &self->g, 1000, 1200, 32));
+	peer_close(&local);
+	ASSERT_EQ(0, flow_repeat(w, &self->g, 100, 1200, 32));
+}
+
+/* A guest that starts with nothing posted gets what it posts later filled. */
+TEST_F_TIMEOUT(guest, idle_at_first, CLOCK_TEST)
+{
+	struct guest *g = &self->g;
+	struct wire *w = &self->w;
+	unsigned int i;
+
+	ASSERT_EQ(0, flow_repeat(w, g, 64, 900, 32));
+	ASSERT_EQ(0, guest_stop(g));
+	ASSERT_EQ(0, flow_empty(w, g));
+	/* Back to back, what was rewound is fetched again. */
+	for (i = 0; i < 10; i++) {
+		ASSERT_EQ(0, guest_start(g, w->fd));
+		ASSERT_EQ(0, guest_stop(g));
+		ASSERT_TRUE(guest_books_balance(g));
+	}
+	ASSERT_EQ(0, guest_start(g, w->fd));
+	ASSERT_EQ(0, guest_post_all(g));
+	ASSERT_EQ(0, flow_start(w, g));
+	ASSERT_EQ(0, flow_repeat(w, g, 128, 900, 32));
+}
+
+static void drop_cap(int cap)
+{
+	struct __user_cap_header_struct hdr = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[2];
+
+	syscall(SYS_capget, &hdr, data);
+	data[0].effective &= ~(1u << cap);
+	data[0].permitted &= ~(1u << cap);
+	syscall(SYS_capset, &hdr, data);
+}
+
+FIXTURE(limit)
+{
+	struct guest g;
+	struct wire w;
+};
+
+FIXTURE_SETUP(limit)
+{
+	const char *missing = wire_missing();
+
+	self->w.fd = -1;
+	self->w.peer.fd = -1;
+	if (missing)
+		SKIP(return, "%s", missing);
+	if (wire_is_tap())
+		SKIP(return, "a tap pins nothing");
+}
+
+FIXTURE_TEARDOWN(limit)
+{
+	guest_close(&self->g);
+	wire_close(&self->w);
+}
+
+/* Over the limit, frames still arrive: by way of a bounce page. */
+TEST_F_TIMEOUT(limit, memlock, CLOCK_TEST)
+{
+	const struct guest_config cfg = {
+		.features = BIT_V1 | BIT_MRG, .bufs = 128,
+	};
+	struct rlimit limit = { 16 * GUEST_PAGE, 16 * GUEST_PAGE };
+	struct guest *g = &self->g;
+	struct wire *w = &self->w;
+
+	drop_cap(CAP_IPC_LOCK);
+	ASSERT_EQ(0, setrlimit(RLIMIT_MEMLOCK, &limit));
+	ASSERT_EQ(0, guest_open(g, &cfg));
+	ASSERT_EQ(0, wire_open(w));
+	ASSERT_EQ(0, guest_start(g, w->fd));
+	ASSERT_EQ(0, guest_post_all(g));
+	ASSERT_EQ(0, flow_start(w, g));
+	EXPECT_EQ(0, flow_repeat(w, g, 512, 1400, 32));
+	EXPECT_LT(0, wire_count(w, "bounce-pin"));
+	EXPECT_GE(16, wire_count(w, "pinned-peak"));
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,508 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Stops and changes under traffic: nothing is lost of what the guest posted,
+ * nothing is completed twice, and the NIC goes back to the host in order.
+ */
+
+#include <fcntl.h>
+#include <libgen.h>
+#include <linux/vhost.h>
+#include <sys/mman.h>
+
+#include "kselftest_harness.h"
+
+#include "clock.h"
+#include "flow.h"
+#include "guest.h"
+#include "mp.h"
+#include "nic.h"
+#include "wire.h"
+
+#define FLOOD	300	/* frames to be sure that traffic flows */
+
+FIXTURE(stop)
+{
+	struct wire w;
+	struct guest g;
+};
+
+FIXTURE_VARIANT(stop)
+{
+	struct guest_config cfg;
+};
+
+FIXTURE_VARIANT_ADD(stop, mergeable)
+{
+	.cfg = { .features = BIT_V1 | BIT_MRG },
+};
+
+/* More posted than the NIC's ring takes. */
+FIXTURE_VARIANT_ADD(stop, ring_1024)
+{
+	.cfg = { .features = BIT_V1 | BIT_MRG, .num = 1024, .bufs = 1000 },
+};
+
+FIXTURE_VARIANT_ADD(stop, in_order)
+{
+	.cfg = {
+		.features = BIT_V1 | BIT_MRG | BIT_IN_ORDER | BIT_INDIRECT,
+	},
+};
+
+FIXTURE_VARIANT_ADD(stop, bounced)
+{
+	.cfg = {
+		.features = BIT_V1 | BIT_MRG, .mem = GUEST_SCATTERED,
+		.lane = 2 * GUEST_PAGE, .off = 4096 - 700,
+	},
+};
+
+FIXTURE_VARIANT_ADD(stop, copied)
+{
+	.cfg = { .features = BIT_V1 | BIT_MRG, .len = 500 },
+};
+
+FIXTURE_SETUP(stop)
+{
+	const char *missing = wire_missing();
+
+	self->w.fd = -1;
+	self->w.peer.fd = -1;
+	if (missing)
+		SKIP(return, "%s", missing);
+	ASSERT_EQ(0, guest_open(&self->g, &variant->cfg));
+	ASSERT_EQ(0, wire_open(&self->w));
+	ASSERT_EQ(0, guest_start(&self->g, self->w.fd));
+	ASSERT_EQ(0, guest_post_all(&self->g));
+	ASSERT_EQ(0, flow_start(&self->w, &self->g));
+	ASSERT_EQ(0, peer_flood(&self->w.peer, 0));
+	ASSERT_EQ(0, flow_pump(&self->w, &self->g, FLOOD));
+}
+
+FIXTURE_TEARDOWN(stop)
+{
+	peer_calm(&self->w.peer);
+	guest_close(&self->g);
+	wire_close(&self->w);
+}
+
+/* The flood goes on; what was posted is taken up and filled. */
+static int resume(struct wire *w, struct guest *g)
+{
+	return guest_start(g, w->fd) ?: guest_post_all(g) ?:
+	       flow_pump(w, g, FLOOD);
+}
+
+/* The guest takes nothing for a while. */
+TEST_F_TIMEOUT(stop, guest_sleeps, CLOCK_TEST)
+{
+	long long end = clock_ms() + clock_patience();
+	struct guest *g = &self->g;
+	struct wire *w = &self->w;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		/* All that is posted gets used, then the NIC has nothing. */
+		while (guest_out(g) && clock_ms() < end)
+			usleep(1000);
+		ASSERT_GT(g->cfg.len < 1530 ? 4 : 1, guest_out(g));
+		usleep(50000);
+		ASSERT_EQ(0, flow_empty(w, g));
+		ASSERT_EQ(0, guest_post_all(g));
+		ASSERT_EQ(0, flow_pump(w, g, FLOOD));
+	}
+	ASSERT_EQ(0, guest_stop(g));
+	ASSERT_EQ(0, flow_empty(w, g));
+	EXPECT_TRUE(guest_books_balance(g));
+}
+
+TEST_F_TIMEOUT(stop, backend_off_and_on, CLOCK_TEST)
+{
+	struct guest *g = &self->g;
+	struct wire *w = &self->w;
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		ASSERT_EQ(0, guest_stop(g));
+		ASSERT_EQ(0, flow_empty(w, g));
+		ASSERT_TRUE(guest_books_balance(g));
+		ASSERT_EQ(0, wire_count(w, "outstanding"));
+		ASSERT_EQ(0, resume(w, g));
+	}
+}
+
+/* As QEMU does it: the position is read, and set again at the start. */
+TEST_F_TIMEOUT(stop, base_read_and_set, CLOCK_TEST)
+{
+	struct guest *g = &self->g;
+	struct wire *w = &self->w;
+	int i, base;
+
+	for (i = 0; i < 5; i++) {
+		ASSERT_EQ(0, guest_stop(g));
+		ASSERT_EQ(0, flow_empty(w, g));
+		ASSERT_TRUE(guest_books_balance(g));
+		if (g->cfg.features & BIT_IN_ORDER)
+			SKIP(return, "the base does not tell the descriptor");
+		base = vhost_get_base(&g->vhost, GUEST_RX);
+		ASSERT_EQ(0, vhost_set_base(&g->vhost, GUEST_RX, base));
+		ASSERT_EQ(0, resume(w, g));
+	}
+}
+
+/* A stop that comes at once, while buffers are being posted and armed. */
+TEST_F_TIMEOUT(stop, at_once, CLOCK_TEST)
+{
+	struct guest *g = &self->g;
+	struct wire *w = &self->w;
+	int i;
+
+	for (i = 0; i < 50; i++) {
+		ASSERT_EQ(0, guest_stop(g));
+		ASSERT_EQ(0, flow_empty(w, g));
+		ASSERT_TRUE(guest_books_balance(g));
+		ASSERT_EQ(0, guest_start(g, w->fd));
+		ASSERT_EQ(0, guest_post_all(g));
+	}
+	ASSERT_EQ(0, flow_pump(w, g, FLOOD));
+}
+
+TEST_F_TIMEOUT(stop, memory_table_set_again, CLOCK_TEST)
+{
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		ASSERT_EQ(0, guest_map(&self->g));
+		ASSERT_EQ(0, flow_pump(&self->w, &self->g, 100));
+	}
+}
+
+/* Migration: the dirty log is kept by copying, frame after frame. */
+TEST_F_TIMEOUT(stop, logged, CLOCK_TEST)
+{
+	size_t pages = (GUEST_BASE + self->g.size) / GUEST_PAGE + 1;
+	size_t first = (GUEST_BASE + self->g.lanes) / GUEST_PAGE;
+	__u64 log_all = 1ULL << VHOST_F_LOG_ALL;
+	struct guest *g = &self->g;
+	struct wire *w = &self->w;
+	unsigned char *log, *lane;
+	unsigned int i, n;
+	long long copied;
+	size_t page;
+
+	log = mmap(NULL, pages / 8 + GUEST_PAGE, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, (void *)log);
+	ASSERT_EQ(0, vhost_set_log(&g->vhost, log));
+	ASSERT_EQ(0, vhost_set_features(&g->vhost, g->cfg.features | log_all));
+	copied = wire_count(w, "copied");
+	ASSERT_EQ(0, flow_pump(w, g, 4 * g->cfg.bufs));
+	if (w->mp)
+		EXPECT_LT(copied, wire_count(w, "copied"));
+
+	/* From here on, a page that changes is a page in the log. */
+	peer_calm(&w->peer);
+	ASSERT_EQ(0, guest_stop(g));
+	ASSERT_EQ(0, flow_empty(w, g));
+	memset(log, 0, pages / 8 + 1);
+	for (i = 0; i < g->cfg.bufs; i++)
+		for (n = 0; n < g->buf[i].nsg; n++)
+			memset(guest_mem(g, g->buf[i].sg[n].addr), 0x33,
+			       g->buf[i].sg[n].len);
+	ASSERT_EQ(0, peer_flood(&w->peer, 0));
+	ASSERT_EQ(0, resume(w, g));
+	ASSERT_EQ(0, guest_stop(g));
+	ASSERT_EQ(0, flow_empty(w, g));
+	EXPECT_TRUE(guest_books_balance(g));
+	n = 0;
+	for (i = 0; i < g->cfg.bufs && g->cfg.off + g->cfg.len <= 4096; i++) {
+		lane = guest_lane(g, i);
+		page = first + i * g->cfg.lane / GUEST_PAGE;
+		if (lane[g->cfg.off + 14] == 0x33)
+			continue;
+		n++;
+		EXPECT_TRUE(log[page / 8] & 1 << page % 8) {
+			TH_LOG("page of buffer %u is not in the log", i);
+			break;
+		}
+	}
+	EXPECT_TRUE(n || g->cfg.off + g->cfg.len > 4096);
+
+	/* And back to zero-copy. */
+	ASSERT_EQ(0, vhost_set_features(&g->vhost, g->cfg.features));
+	ASSERT_EQ(0, resume(w, g));
+	munmap(log, pages / 8 + GUEST_PAGE);
+}
+
+TEST_F_TIMEOUT(stop, owner_reset, CLOCK_TEST)
+{
+	ASSERT_EQ(0, vhost_reset_owner(&self->g.vhost));
+	EXPECT_EQ(0, wire_count(&self->w, "outstanding"));
+	EXPECT_EQ(0, wire_count(&self->w, "pinned"));
+}
+
+/* A descriptor that vhost has is bound until vhost lets go of it. */
+TEST_F_TIMEOUT(stop, mp_closed_first, CLOCK_TEST)
+{
+	struct wire *w = &self->w;
+
+	if (!w->mp)
+		SKIP(return, "only with a NIC");
+	close(w->fd);
+	w->fd = -1;
+	ASSERT_EQ(0, flow_pump(w, &self->g, FLOOD));
+	guest_close(&self->g);
+	ASSERT_EQ(0, wire_bind(w));
+	ASSERT_EQ(0, mp_unbind(w->fd));
+	peer_calm(&w->peer);
+	EXPECT_TRUE(wire_host_works(w));
+}
+
+TEST_F_TIMEOUT(stop, vhost_closed_first, CLOCK_TEST)
+{
+	struct wire *w = &self->w;
+	char text[64];
+
+	guest_close(&self->g);
+	if (!w->mp)
+		SKIP(return, "only with a NIC");
+	EXPECT_EQ(0, wire_count(w, "outstanding"));
+	EXPECT_EQ(0, mp_text(w->fd, "mode", text, sizeof(text)));
+	EXPECT_STREQ("copy", text);
+	ASSERT_EQ(0, guest_open(&self->g, &variant->cfg));
+	ASSERT_EQ(0, resume(w, &self->g));
+	guest_close(&self->g);
+	close(w->fd);
+	w->fd = -1;
+	peer_calm(&w->peer);
+	EXPECT_TRUE(wire_host_works(w));
+}
+
+TEST_F_TIMEOUT(stop, unbound, CLOCK_TEST)
+{
+	struct guest *g = &self->g;
+	struct wire *w = &self->w;
+	int i;
+
+	if (!w->mp)
+		SKIP(return, "only with a NIC");
+	for (i = 0; i < 5; i++) {
+		ASSERT_EQ(0, mp_unbind(w->fd));
+		EXPECT_EQ(0, wire_count(w, "outstanding"));
+		EXPECT_EQ(0, wire_count(w, "pinned"));
+		ASSERT_EQ(0, flow_empty(w, g));
+		/* vhost may see it at its next kick only: stop it first. */
+		ASSERT_EQ(0, guest_stop(g));
+		ASSERT_EQ(0, flow_empty(w, g));
+		ASSERT_TRUE(guest_books_balance(g));
+		ASSERT_EQ(0, mp_bind(w->fd, w->dev));
+		ASSERT_EQ(0, nic_wait_running(w->sock, w->dev));
+		ASSERT_EQ(0, resume(w, g));
+	}
+	ASSERT_EQ(0, mp_unbind(w->fd));
+	peer_calm(&w->peer);
+	EXPECT_TRUE(wire_host_works(w));
+}
+
+/* Changes to a bound NIC. */
+
+TEST_F_TIMEOUT(stop, link_down_and_up, CLOCK_TEST)
+{
+	struct guest *g = &self->g;
+	struct wire *w = &self->w;
+	int i;
+
+	if (!w->mp)
+		SKIP(return, "only with a NIC");
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, nic_down(w->sock, w->dev));
+		ASSERT_EQ(0, flow_empty(w, g));
+		ASSERT_EQ(0, guest_post_all(g));
+		ASSERT_EQ(0, nic_up(w->sock, w->dev));
+		ASSERT_EQ(0, nic_wait_running(w->sock, w->dev));
+		ASSERT_EQ(0, flow_pump(w, g, FLOOD));
+	}
+	ASSERT_EQ(0, guest_stop(g));
+	ASSERT_EQ(0, flow_empty(w, g));
+	EXPECT_TRUE(guest_books_balance(g));
+}
+
+TEST_F_TIMEOUT(stop, down_at_the_end, CLOCK_TEST)
+{
+	struct wire *w = &self->w;
+
+	if (!w->mp)
+		SKIP(return, "only with a NIC");
+	ASSERT_EQ(0, nic_down(w->sock, w->dev));
+	ASSERT_EQ(0, guest_stop(&self->g));
+	ASSERT_EQ(0, flow_empty(w, &self->g));
+	EXPECT_TRUE(guest_books_balance(&self->g));
+	ASSERT_EQ(0, mp_unbind(w->fd));
+	peer_calm(&w->peer);
+	EXPECT_TRUE(wire_host_works(w));
+}
+
+/* A ring may be resized or the resize refused: the traffic goes on. */
+TEST_F_TIMEOUT(stop, ring_resized, CLOCK_TEST)
+{
+	struct guest *g = &self->g;
+	struct wire *w = &self->w;
+	__u32 sizes[3], size, max;
+	int i, err = 0;
+
+	if (!w->mp || nic_get_ring(w->sock, w->dev, &size, &max))
+		SKIP(return, "only with a NIC that has rings");
+	sizes[0] = 80;
+	sizes[1] = max;
+	sizes[2] = size;
+	for (i = 0; i < 3; i++) {
+		err = nic_set_ring(w->sock, w->dev, sizes[i]);
+		if (err)
+			TH_LOG("%u entries: %s", sizes[i], strerror(-err));
+		EXPECT_EQ(0, nic_wait_running(w->sock, w->dev));
+		EXPECT_EQ(0, flow_empty(w, g));
+		EXPECT_EQ(0, guest_post_all(g));
+		EXPECT_EQ(0, flow_pump(w, g, FLOOD));
+	}
+	ASSERT_EQ(0, guest_stop(g));
+	ASSERT_EQ(0, flow_empty(w, g));
+	EXPECT_TRUE(guest_books_balance(g));
+}
+
+/* What would let the NIC write more than the guest's buffers hold. */
+TEST_F_TIMEOUT(stop, mtu_raised, CLOCK_TEST)
+{
+	struct guest *g = &self->g;
+	struct wire *w = &self->w;
+	int mtu;
+
+	if (!w->mp)
+		SKIP(return, "only with a NIC");
+	mtu = nic_get_mtu(w->sock, w->dev);
+	EXPECT_GT(0, nic_set_mtu(w->sock, w->dev, mtu + 1));
+	EXPECT_GT(0, nic_set_mtu(w->sock, w->dev, 9000));
+	EXPECT_EQ(mtu, nic_get_mtu(w->sock, w->dev));
+	ASSERT_EQ(0, flow_pump(w, g, FLOOD));
+	ASSERT_EQ(0, guest_stop(g));
+	ASSERT_EQ(0, mp_unbind(w->fd));
+	EXPECT_EQ(0, nic_set_mtu(w->sock, w->dev, 9000));
+	EXPECT_EQ(0, nic_set_mtu(w->sock, w->dev, mtu));
+	peer_calm(&w->peer);
+	EXPECT_TRUE(wire_host_works(w));
+}
+
+/* kill -9 */
+
+static int be_a_guest(struct wire *w, struct guest *g)
+{
+	for (;;)
+		if (flow_pump(w, g, 64))
+			return 1;
+}
+
+TEST_F_TIMEOUT(stop, killed, CLOCK_TEST)
+{
+	struct wire *w = &self->w;
+	struct guest *g = &self->g;
+	int i, up[2], status;
+	pid_t pid;
+	char c;
+
+	if (!w->mp)
+		SKIP(return, "only with a NIC");
+	guest_close(g);
+	close(w->fd);
+	w->fd = -1;
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, pipe(up));
+		pid = fork();
+		ASSERT_LE(0, pid);
+		if (!pid) {
+			/* The flood's thread is not in this process. */
+			w->peer.flooding = false;
+			if (wire_bind(w) || guest_open(g, &variant->cfg) ||
+			    guest_start(g, w->fd) || guest_post_all(g) ||
+			    flow_pump(w, g, 64) || write(up[1], "", 1) != 1)
+				_exit(1);
+			_exit(be_a_guest(w, g));
+		}
+		close(up[1]);
+		/* 1 when it receives, 0 when it gave up */
+		EXPECT_EQ(1, read(up[0], &c, 1));
+		close(up[0]);
+		usleep(20000 * i);
+		ASSERT_EQ(0, kill(pid, SIGKILL));
+		ASSERT_EQ(pid, waitpid(pid, &status, 0));
+		ASSERT_TRUE(WIFSIGNALED(status));
+	}
+	ASSERT_EQ(0, wire_bind(w));
+	ASSERT_EQ(0, guest_open(g, &variant->cfg));
+	ASSERT_EQ(0, resume(w, g));
+	guest_close(g);
+	ASSERT_EQ(0, mp_unbind(w->fd));
+	peer_calm(&w->peer);
+	EXPECT_TRUE(wire_host_works(w));
+}
+
+/* The driver lets go of the NIC, as at hot unplug. */
+
+static int write_file(const char *path, const char *text)
+{
+	int fd, err = 0;
+
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+TEST_F_TIMEOUT(stop, driver_unbound, CLOCK_TEST)
+{
+	char link[256], name[256], driver[256], path[600];
+	struct wire *w = &self->w;
+	long long end;
+	int n;
+
+	if (!w->mp)
+		SKIP(return, "only with a NIC");
+	snprintf(path, sizeof(path), "/sys/class/net/%s/device", w->dev);
+	n = readlink(path, link, sizeof(link) - 1);
+	if (n < 0)
+		SKIP(return, "%s has no sysfs device", w->dev);
+	link[n] = '\0';
+	snprintf(name, sizeof(name), "%s", basename(link));
+	snprintf(path, sizeof(path), "/sys/class/net/%s/device/driver",
+		 w->dev);
+	ASSERT_NE(NULL, realpath(path, driver));
+
+	snprintf(path, sizeof(path), "%s/unbind", driver);
+	ASSERT_EQ(0, write_file(path, name));
+	EXPECT_GT(0, nic_index(w->sock, w->dev));
+	ASSERT_EQ(0, flow_empty(w, &self->g));
+	ASSERT_EQ(0, guest_stop(&self->g));
+	ASSERT_EQ(0, flow_empty(w, &self->g));
+	EXPECT_TRUE(guest_books_balance(&self->g));
+	EXPECT_EQ(0, wire_count(w, "outstanding"));
+	EXPECT_EQ(0, wire_count(w, "pinned"));
+
+	snprintf(path, sizeof(path), "%s/bind", driver);
+	ASSERT_EQ(0, write_file(path, name));
+	end = clock_ms() + clock_patience();
+	while (nic_index(w->sock, w->dev) < 0 && clock_ms() < end)
+		usleep(10000);
+	ASSERT_LT(0, nic_index(w->sock, w->dev));
+	peer_calm(&w->peer);
+	EXPECT_TRUE(wire_host_works(w));
+
+	close(w->fd);
+	ASSERT_EQ(0, nic_set_queues(w->sock, w->dev, 1));
+	ASSERT_EQ(0, wire_bind(w));
+	ASSERT_EQ(0, guest_start(&self->g, w->fd));
+	ASSERT_EQ(0, guest_post_all(&self->g));
+	ASSERT_EQ(0, flow_start(w, &self->g));
+}
+
+TEST_HARNESS_MAIN

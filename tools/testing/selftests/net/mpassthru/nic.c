@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Settings of network devices. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+
+#include "clock.h"
+#include "nic.h"
+#include "say.h"
+
+int nic_sock(void)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int nic_ioctl(int sock, const char *dev, unsigned long cmd,
+		     struct ifreq *ifr)
+{
+	snprintf(ifr->ifr_name, sizeof(ifr->ifr_name), "%s", dev);
+	return ioctl(sock, cmd, ifr) < 0 ? -errno : 0;
+}
+
+static int nic_ethtool(int sock, const char *dev, void *arg)
+{
+	struct ifreq ifr = { .ifr_data = arg };
+
+	return nic_ioctl(sock, dev, SIOCETHTOOL, &ifr);
+}
+
+int nic_index(int sock, const char *dev)
+{
+	struct ifreq ifr = {};
+
+	return nic_ioctl(sock, dev, SIOCGIFINDEX, &ifr) ?: ifr.ifr_ifindex;
+}
+
+static int nic_flags(int sock, const char *dev, short set, short clear)
+{
+	struct ifreq ifr = {};
+	int err;
+
+	err = nic_ioctl(sock, dev, SIOCGIFFLAGS, &ifr);
+	if (err)
+		return err;
+	ifr.ifr_flags = (ifr.ifr_flags | set) & ~clear;
+	return nic_ioctl(sock, dev, SIOCSIFFLAGS, &ifr);
+}
+
+int nic_up(int sock, const char *dev)
+{
+	return nic_flags(sock, dev, IFF_UP, 0);
+}
+
+int nic_down(int sock, const char *dev)
+{
+	return nic_flags(sock, dev, 0, IFF_UP);
+}
+
+int nic_wait_running(int sock, const char *dev)
+{
+	long long end = clock_ms() + clock_patience();
+	struct ifreq ifr = {};
+	int err;
+
+	do {
+		err = nic_ioctl(sock, dev, SIOCGIFFLAGS, &ifr);
+		if (err)
+			return err;
+		if (ifr.ifr_flags & IFF_RUNNING)
+			return 0;
+		usleep(10000);
+	} while (clock_ms() < end);
+	say("%s: no link", dev);
+	return -ETIMEDOUT;
+}
+
+int nic_get_mtu(int sock, const char *dev)
+{
+	struct ifreq ifr = {};
+
+	return nic_ioctl(sock, dev, SIOCGIFMTU, &ifr) ?: ifr.ifr_mtu;
+}
+
+int nic_set_mtu(int sock, const char *dev, int mtu)
+{
+	struct ifreq ifr = { .ifr_mtu = mtu };
+
+	return nic_ioctl(sock, dev, SIOCSIFMTU, &ifr);
+}
+
+int nic_get_mac(int sock, const char *dev, unsigned char *mac)
+{
+	struct ifreq ifr = {};
+	int err;
+
+	err = nic_ioctl(sock, dev, SIOCGIFHWADDR, &ifr);
+	if (!err)
+		memcpy(mac, ifr.ifr_hwaddr.sa_data, 6);
+	return err;
+}
+
+int nic_max_queues(int sock, const char *dev)
+{
+	struct ethtool_channels ch = { .cmd = ETHTOOL_GCHANNELS };
+
+	return nic_ethtool(sock, dev, &ch) ?: (int)ch.max_combined;
+}
+
+int nic_set_queues(int sock, const char *dev, __u32 queues)
+{
+	struct ethtool_channels ch = { .cmd = ETHTOOL_GCHANNELS };
+	int err;
+
+	err = nic_ethtool(sock, dev, &ch);
+	if (err || ch.combined_count == queues)
+		return err;
+	ch.cmd = ETHTOOL_SCHANNELS;
+	ch.combined_count = queues;
+	return nic_ethtool(sock, dev, &ch);
+}
+
+int nic_get_ring(int sock, const char *dev, __u32 *size, __u32 *max)
+{
+	struct ethtool_ringparam ring = { .cmd = ETHTOOL_GRINGPARAM };
+	int err;
+
+	err = nic_ethtool(sock, dev, &ring);
+	if (!err) {
+		*size = ring.rx_pending;
+		*max = ring.rx_max_pending;
+	}
+	return err;
+}
+
+int nic_set_ring(int sock, const char *dev, __u32 size)
+{
+	struct ethtool_ringparam ring = { .cmd = ETHTOOL_GRINGPARAM };
+	int err;
+
+	err = nic_ethtool(sock, dev, &ring);
+	if (err)
+		return err;
+	ring.cmd = ETHTOOL_SRINGPARAM;
+	ring.rx_pending = size;
+	return nic_ethtool(sock, dev, &ring);
+}
+
+int nic_set_gro(int sock, const char *dev, bool on)
+{
+	struct ethtool_value value = { .cmd = ETHTOOL_SGRO, .data = on };
+
+	return nic_ethtool(sock, dev, &value);
+}
+
+int nic_add_bridge(int sock, const char *name)
+{
+	return ioctl(sock, SIOCBRADDBR, name) < 0 ? -errno : 0;
+}
+
+int nic_del_bridge(int sock, const char *name)
+{
+	nic_down(sock, name);
+	return ioctl(sock, SIOCBRDELBR, name) < 0 ? -errno : 0;
+}
+
+int nic_add_port(int sock, const char *bridge, const char *dev)
+{
+	struct ifreq ifr = { .ifr_ifindex = nic_index(sock, dev) };
+
+	return nic_ioctl(sock, bridge, SIOCBRADDIF, &ifr);
+}
+
+int nic_del_port(int sock, const char *bridge, const char *dev)
+{
+	struct ifreq ifr = { .ifr_ifindex = nic_index(sock, dev) };
+
+	return nic_ioctl(sock, bridge, SIOCBRDELIF, &ifr);
+}
+
+void nic_quiet(const char *dev)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path),
+		 "/proc/sys/net/ipv6/conf/%s/disable_ipv6", dev);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (write(fd, "1", 1) != 1)
+		say("%s: %s", path, strerror(errno));
+	close(fd);
+}

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The far end of the wire. */
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+
+#include "clock.h"
+#include "nic.h"
+#include "peer.h"
+#include "say.h"
+
+static int enter_netns(const char *netns)
+{
+	char path[128];
+	int fd, err = 0;
+
+	snprintf(path, sizeof(path), "/var/run/netns/%s", netns);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || setns(fd, CLONE_NEWNET) < 0)
+		err = -errno;
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+/* The thread is in the peer's network namespace while this runs. */
+static int peer_socket(struct peer *p)
+{
+	struct sockaddr_ll addr = {
+		.sll_family	= AF_PACKET,
+		.sll_protocol	= htons(ETH_P_ALL),
+	};
+	int one = 1, size = 8 << 20;
+
+	p->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	if (p->fd < 0)
+		return -errno;
+	nic_quiet(p->dev);
+	addr.sll_ifindex = nic_index(p->fd, p->dev);
+	if (addr.sll_ifindex < 0)
+		return addr.sll_ifindex;
+	setsockopt(p->fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	setsockopt(p->fd, SOL_PACKET, PACKET_AUXDATA, &one, sizeof(one));
+	setsockopt(p->fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one,
+		   sizeof(one));
+	if (bind(p->fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		return -errno;
+	return 0;
+}
+
+int peer_open(struct peer *p, const char *netns, const char *dev,
+	      const unsigned char *dst)
+{
+	int home, err = 0;
+
+	*p = (struct peer) { .fd = -1, .dev = dev };
+	home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (home < 0)
+		return -errno;
+	if (netns)
+		err = enter_netns(netns);
+	if (!err)
+		err = peer_socket(p);
+	if (netns && setns(home, CLONE_NEWNET) < 0)
+		err = -errno;
+	close(home);
+
+	err = err ?: nic_up(p->fd, dev);
+	err = err ?: nic_wait_running(p->fd, dev);
+	err = err ?: nic_get_mac(p->fd, dev, p->mac);
+	if (err) {
+		say("%s: %s", dev, strerror(-err));
+		peer_close(p);
+		return err;
+	}
+	/* One frame on the wire must be one frame in the socket. */
+	nic_set_gro(p->fd, dev, false);
+	memcpy(p->frame.src, p->mac, 6);
+	memcpy(p->frame.dst, dst, 6);
+	p->frame.stream = frame_stream();
+	return 0;
+}
+
+void peer_close(struct peer *p)
+{
+	peer_calm(p);
+	if (p->fd >= 0)
+		close(p->fd);
+	p->fd = -1;
+}
+
+int peer_send_raw(struct peer *p, const void *buf, size_t len)
+{
+	struct pollfd pfd = { .fd = p->fd, .events = POLLOUT };
+	long long end = clock_ms() + clock_patience();
+
+	while (send(p->fd, buf, len, MSG_DONTWAIT) < 0) {
+		if (errno != EAGAIN && errno != ENOBUFS) {
+			say("%zu bytes: %s", len, strerror(errno));
+			return -errno;
+		}
+		if (clock_ms() >= end || __atomic_load_n(&p->stop,
+							 __ATOMIC_RELAXED))
+			return -ETIMEDOUT;
+		poll(&pfd, 1, 10);
+	}
+	return 0;
+}
+
+int peer_send(struct peer *p, size_t len)
+{
+	unsigned char buf[FRAME_BUF];
+
+	frame_build(&p->frame, buf, p->seq++, len);
+	return peer_send_raw(p, buf, len);
+}
+
+static bool csum_missing(struct msghdr *msg)
+{
+	struct tpacket_auxdata aux;
+	struct cmsghdr *cmsg;
+
+	for (cmsg = CMSG_FIRSTHDR(msg); cmsg; cmsg = CMSG_NXTHDR(msg, cmsg)) {
+		if (cmsg->cmsg_level != SOL_PACKET ||
+		    cmsg->cmsg_type != PACKET_AUXDATA)
+			continue;
+		memcpy(&aux, CMSG_DATA(cmsg), sizeof(aux));
+		return aux.tp_status & TP_STATUS_CSUMNOTREADY;
+	}
+	return false;
+}
+
+int peer_recv(struct peer *p, void *buf, size_t size, int ms, bool *partial)
+{
+	char control[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
+	struct pollfd pfd = { .fd = p->fd, .events = POLLIN };
+	struct iovec iov = { .iov_base = buf, .iov_len = size };
+	struct msghdr msg = {
+		.msg_iov	= &iov,
+		.msg_iovlen	= 1,
+		.msg_control	= control,
+		.msg_controllen	= sizeof(control),
+	};
+	int len;
+
+	if (!poll(&pfd, 1, ms))
+		return 0;
+	len = recvmsg(p->fd, &msg, MSG_DONTWAIT | MSG_TRUNC);
+	if (partial)
+		*partial = len > 0 && csum_missing(&msg);
+	return len;
+}
+
+bool peer_expect(struct peer *p, const struct frame *f, __u32 seq)
+{
+	long long end = clock_ms() + clock_patience();
+	unsigned char buf[FRAME_BUF];
+	__u32 got;
+	int len;
+
+	while (clock_ms() < end) {
+		len = peer_recv(p, buf, sizeof(buf), 100, NULL);
+		if (len <= 0)
+			continue;
+		switch (frame_check(f, buf, len, &got)) {
+		case FRAME_FOREIGN:
+			continue;
+		case FRAME_BAD:
+			return false;
+		}
+		if (got != seq)
+			say("frame %u came in the place of %u", got, seq);
+		return got == seq;
+	}
+	say("frame %u did not come", seq);
+	return false;
+}
+
+void peer_drain(struct peer *p)
+{
+	unsigned char buf[FRAME_BUF];
+
+	while (peer_recv(p, buf, sizeof(buf), 0, NULL) > 0)
+		;
+}
+
+static void *flood(void *arg)
+{
+	struct peer *p = arg;
+	size_t len;
+
+	while (!__atomic_load_n(&p->stop, __ATOMIC_RELAXED)) {
+		len = p->flood_len ?:
+		      FRAME_MIN + p->seq * 37 % (FRAME_MAX - FRAME_MIN + 1);
+		if (peer_send(p, len))
+			break;
+		/* Not more than the emulated wire carries off in a second. */
+		if (!(p->seq % 32))
+			usleep(1000);
+	}
+	return NULL;
+}
+
+int peer_flood(struct peer *p, size_t len)
+{
+	int err;
+
+	p->flood_len = len;
+	p->stop = false;
+	err = pthread_create(&p->thread, NULL, flood, p);
+	p->flooding = !err;
+	return -err;
+}
+
+void peer_calm(struct peer *p)
+{
+	if (!p->flooding)
+		return;
+	__atomic_store_n(&p->stop, true, __ATOMIC_RELAXED);
+	pthread_join(p->thread, NULL);
+	p->flooding = false;
+	p->stop = false;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef MP_PEER_H
+#define MP_PEER_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "frame.h"
+
+/* The far end of the wire: a packet socket on the other device. */
+struct peer {
+	int		fd;
+	const char	*dev;
+	unsigned char	mac[6];
+	struct frame	frame;		/* of what it sends */
+	__u32		seq;		/* of the next frame it sends */
+
+	pthread_t	thread;		/* the flood */
+	bool		flooding;
+	bool		stop;
+	size_t		flood_len;	/* 0 for lengths of all kinds */
+};
+
+/* Runs no code in @netns: the socket stays in it.  NULL for our own. */
+int peer_open(struct peer *p, const char *netns, const char *dev,
+	      const unsigned char *dst);
+void peer_close(struct peer *p);
+
+/* Sends frame p->seq++ of @len bytes. */
+int peer_send(struct peer *p, size_t len);
+/* Sends @len bytes as they are. */
+int peer_send_raw(struct peer *p, const void *buf, size_t len);
+/*
+ * The length of the next frame, 0 when none came in time, or -1.  *@partial
+ * says that its checksum has not been filled in.
+ */
+int peer_recv(struct peer *p, void *buf, size_t size, int ms, bool *partial);
+/* Waits for frame @seq of stream @f; false when it did not come. */
+bool peer_expect(struct peer *p, const struct frame *f, __u32 seq);
+void peer_drain(struct peer *p);
+
+int peer_flood(struct peer *p, size_t len);
+void peer_calm(struct peer *p);
+
+#endif /* MP_PEER_H */
