@@ -21,6 +21,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/seq_file.h>
 #include <linux/virtio_net.h>
+#include <net/xdp.h>
 #include <uapi/linux/mpassthru.h>
 
 #include "../net/tun_vnet.h"
@@ -429,6 +430,17 @@ static long mp_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 static int mp_sendmsg(struct socket *sock, struct msghdr *m, size_t total_len)
 {
 	struct mp_dev *mp = container_of(sock, struct mp_dev, sock);
+	struct tun_msg_ctl *ctl = m->msg_control;
+	struct xdp_buff *xdp;
+	int i;
+
+	if (m->msg_controllen == sizeof(*ctl) && ctl &&
+	    ctl->type == TUN_MSG_PTR) {
+		xdp = ctl->ptr;
+		for (i = 0; i < ctl->num; i++)
+			mp_copy_write_xdp(mp, &xdp[i]);
+		return 0;
+	}
 
 	return mp_copy_write(mp, &m->msg_iter, m->msg_flags & MSG_DONTWAIT);
 }

@@ -8,6 +8,7 @@
 #include <net/sock.h>
 
 struct mp_rx;
+struct xdp_buff;
 
 /* Why a buffer was paired with a bounce page. */
 enum mp_bounce {
@@ -84,6 +85,7 @@ void mp_rx_flush(struct mpassthru_rxq *rxq);
 void mp_copy_divert(struct mpassthru_port *port, struct sk_buff *skb);
 ssize_t mp_copy_read(struct mp_dev *mp, struct iov_iter *to, bool noblock);
 ssize_t mp_copy_write(struct mp_dev *mp, struct iov_iter *from, bool noblock);
+void mp_copy_write_xdp(struct mp_dev *mp, struct xdp_buff *xdp);
 int mp_copy_peek_len(struct mp_dev *mp);
 
 static inline struct mp_dev *mp_from_port(struct mpassthru_port *port)

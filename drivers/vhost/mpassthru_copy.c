@@ -14,7 +14,7 @@
 #include <linux/uio.h>
 #include <linux/virtio_net.h>
 #include <net/gso.h>
-#include <net/hotdata.h>
+#include <net/xdp.h>
 
 #include "../net/tun_vnet.h"
 #include "mpassthru.h"
@@ -289,4 +289,32 @@ ssize_t mp_copy_write(struct mp_dev *mp, struct iov_iter *from, bool noblock)
 
 	err = mp_send_skb(mp, skb, &hdr);
 	return err ?: total;
+}
+
+/**
+ * mp_copy_write_xdp - send one frame of a batch that vhost-net copied
+ * @mp: device
+ * @xdp: frame, with its header at the start of the buffer; consumed
+ *
+ * The format of tap_get_user_xdp().
+ *
+ * Context: process.
+ */
+void mp_copy_write_xdp(struct mp_dev *mp, struct xdp_buff *xdp)
+{
+	const struct virtio_net_hdr *hdr = xdp->data_hard_start;
+	struct sk_buff *skb = NULL;
+
+	if (xdp->data_end - xdp->data >= ETH_HLEN)
+		skb = build_skb(xdp->data_hard_start, xdp->frame_sz);
+	if (!skb) {
+		put_page(virt_to_head_page(xdp->data));
+		atomic64_inc(&mp->stats.dropped);
+		return;
+	}
+
+	skb_reserve(skb, xdp->data - xdp->data_hard_start);
+	skb_put(skb, xdp->data_end - xdp->data);
+	if (mp_send_skb(mp, skb, hdr))
+		atomic64_inc(&mp->stats.dropped);
 }

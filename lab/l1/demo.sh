@@ -33,17 +33,16 @@ measure() {
 	}
 	guest_start "$backend" 7.3 || return 1
 	result "$backend/start" pass "$GUEST_REPLY"
-	if ping_peer | tail -2; then
-		result "$backend/ping" pass
-	else
+	if ! ping_peer; then
 		result "$backend/ping" fail
 		return 1
 	fi
+	result "$backend/ping" pass
 
 	# The window of the copy probes: reception only.
 	counters "$backend.before"
-	bytes=$(guest_rx bytes)
-	frames=$(guest_rx packets)
+	bytes=$(guest_rx bytes) || return 1
+	frames=$(guest_rx packets) || return 1
 	copies_start
 	rate=$(tcp_rx 5) || rate=
 	copies_stop /tmp/hist.$backend
@@ -72,7 +71,11 @@ measure() {
 metric kernel "$(json_string "$(uname -r)")"
 copies_setup
 for backend in tap mp; do
-	measure $backend || result "$backend" fail "see above"
+	measure $backend || {
+		result "$backend" fail "see above"
+		guest_kill
+		backend_teardown $backend
+	}
 done
 copies_teardown
 exit $FAILED

@@ -35,6 +35,7 @@ int flow_start(struct wire *w, struct guest *g)
 		return 0;
 	}
 	say("%s carries no frames", w->dev);
+	wire_explain(w);
 	return -1;
 }
 
@@ -49,8 +50,10 @@ static int expect(struct wire *w, struct guest *g, __u32 want, size_t len)
 	int ret;
 
 	ret = guest_recv_of(g, &w->peer.frame, &frame, &seq, clock_patience());
-	if (ret > 0)
+	if (ret > 0) {
 		say("frame %u of %zu bytes did not arrive", want, len);
+		wire_explain(w);
+	}
 	if (ret)
 		return -1;
 	if (seq != want || frame.len != len) {
@@ -134,8 +137,10 @@ int flow_pump(struct wire *w, struct guest *g, unsigned int n)
 
 	while (n--) {
 		ret = pump_one(w, g, clock_patience());
-		if (ret > 0)
+		if (ret > 0) {
 			say("no frame came; %u buffers are out", guest_out(g));
+			wire_explain(w);
+		}
 		if (ret || guest_repost(g, &frame))
 			return -1;
 		if (n % 8 == 0)

@@ -394,6 +394,11 @@ static int take(struct guest *g, int *buf, __u32 *len)
 	return g->rx.disorder ? -1 : 0;
 }
 
+int guest_take(struct guest *g, int *buf, __u32 *len, int ms)
+{
+	return wait_used(&g->rx, g->rx_fds.call, ms) ?: take(g, buf, len);
+}
+
 static int take_first(struct guest *g, struct guest_frame *f, __u32 *len)
 {
 	unsigned char buf[GUEST_PAGE];
@@ -542,7 +547,8 @@ int guest_send(struct guest *g, const void *hdr, const void *frame,
 	size_t at, left;
 	__u64 addr;
 
-	if (vq_out(&g->tx) >= GUEST_TX_SLOTS && guest_sent(g, clock_patience()))
+	if ((vq_out(&g->tx) >= GUEST_TX_SLOTS || g->tx.nfree < GUEST_SG) &&
+	    guest_sent(g, clock_patience()))
 		return -1;
 	/* Where in a page a frame starts differs from slot to slot. */
 	addr = GUEST_BASE + g->tx_slots + slot * GUEST_TX_SIZE + slot * 61;

@@ -77,7 +77,8 @@ FIXTURE_TEARDOWN(node)
 TEST_F(node, unknown_ioctl)
 {
 	EXPECT_EQ(-1, ioctl(self->fd, _IO('M', 255)));
-	EXPECT_EQ(ENOTTY, errno);
+	/* A tap says EINVAL. */
+	EXPECT_TRUE(errno == ENOTTY || errno == EINVAL);
 }
 
 TEST_F(node, bad_address)
@@ -580,24 +581,6 @@ TEST_F_TIMEOUT(nic, addresses, CLOCK_TEST)
 	}
 	memcpy(ifr.ifr_hwaddr.sa_data, self->w.mac, 6);
 	EXPECT_EQ(0, ioctl(self->fd, SIOCSIFHWADDR, &ifr));
-}
-
-/* What QEMU does with a descriptor that it was given. */
-TEST_F_TIMEOUT(nic, one_backend, CLOCK_TEST)
-{
-	const struct guest_config cfg = { .features = BIT_V1 };
-	struct guest a, b;
-
-	ASSERT_EQ(0, bind_dev(self->fd));
-	ASSERT_EQ(0, guest_open(&a, &cfg));
-	ASSERT_EQ(0, guest_open(&b, &cfg));
-	EXPECT_EQ(0, guest_start(&a, self->fd));
-	/* One descriptor serves one virtqueue. */
-	EXPECT_GT(0, vhost_set_backend(&b.vhost, GUEST_RX, self->fd));
-	EXPECT_EQ(0, guest_stop(&a));
-	EXPECT_EQ(0, guest_start(&b, self->fd));
-	guest_close(&a);
-	guest_close(&b);
 }
 
 TEST_HARNESS_MAIN

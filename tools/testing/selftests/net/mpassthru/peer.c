@@ -125,19 +125,29 @@ int peer_send(struct peer *p, size_t len)
 	return peer_send_raw(p, buf, len);
 }
 
-static bool csum_missing(struct msghdr *msg)
+static void read_auxdata(struct msghdr *msg, struct tpacket_auxdata *aux)
 {
-	struct tpacket_auxdata aux;
 	struct cmsghdr *cmsg;
 
-	for (cmsg = CMSG_FIRSTHDR(msg); cmsg; cmsg = CMSG_NXTHDR(msg, cmsg)) {
-		if (cmsg->cmsg_level != SOL_PACKET ||
-		    cmsg->cmsg_type != PACKET_AUXDATA)
-			continue;
-		memcpy(&aux, CMSG_DATA(cmsg), sizeof(aux));
-		return aux.tp_status & TP_STATUS_CSUMNOTREADY;
-	}
-	return false;
+	memset(aux, 0, sizeof(*aux));
+	for (cmsg = CMSG_FIRSTHDR(msg); cmsg; cmsg = CMSG_NXTHDR(msg, cmsg))
+		if (cmsg->cmsg_level == SOL_PACKET &&
+		    cmsg->cmsg_type == PACKET_AUXDATA)
+			memcpy(aux, CMSG_DATA(cmsg), sizeof(*aux));
+}
+
+/* The stack takes the tag out of the frame before a packet socket sees it. */
+static int put_tag_back(const struct tpacket_auxdata *aux, void *buf, int len,
+			size_t size)
+{
+	__u16 tag[2] = { htons(aux->tp_vlan_tpid), htons(aux->tp_vlan_tci) };
+
+	if (!(aux->tp_status & TP_STATUS_VLAN_VALID) || len < 12 ||
+	    len + sizeof(tag) > size)
+		return len;
+	memmove(buf + 12 + sizeof(tag), buf + 12, len - 12);
+	memcpy(buf + 12, tag, sizeof(tag));
+	return len + sizeof(tag);
 }
 
 int peer_recv(struct peer *p, void *buf, size_t size, int ms, bool *partial)
@@ -145,6 +155,7 @@ int peer_recv(struct peer *p, void *buf, size_t size, int ms, bool *partial)
 	char control[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
 	struct pollfd pfd = { .fd = p->fd, .events = POLLIN };
 	struct iovec iov = { .iov_base = buf, .iov_len = size };
+	struct tpacket_auxdata aux;
 	struct msghdr msg = {
 		.msg_iov	= &iov,
 		.msg_iovlen	= 1,
@@ -155,15 +166,18 @@ int peer_recv(struct peer *p, void *buf, size_t size, int ms, bool *partial)
 
 	if (!poll(&pfd, 1, ms))
 		return 0;
-	len = recvmsg(p->fd, &msg, MSG_DONTWAIT | MSG_TRUNC);
+	len = recvmsg(p->fd, &msg, MSG_DONTWAIT);
+	if (len < 0)
+		return len;
+	read_auxdata(&msg, &aux);
 	if (partial)
-		*partial = len > 0 && csum_missing(&msg);
-	return len;
+		*partial = aux.tp_status & TP_STATUS_CSUMNOTREADY;
+	return put_tag_back(&aux, buf, len, size);
 }
 
-bool peer_expect(struct peer *p, const struct frame *f, __u32 seq)
+bool peer_expect(struct peer *p, const struct frame *f, __u32 seq, int ms)
 {
-	long long end = clock_ms() + clock_patience();
+	long long end = clock_ms() + ms;
 	unsigned char buf[FRAME_BUF];
 	__u32 got;
 	int len;
@@ -182,7 +196,8 @@ bool peer_expect(struct peer *p, const struct frame *f, __u32 seq)
 			say("frame %u came in the place of %u", got, seq);
 		return got == seq;
 	}
-	say("frame %u did not come", seq);
+	if (ms >= clock_patience())
+		say("frame %u did not come", seq);
 	return false;
 }
 

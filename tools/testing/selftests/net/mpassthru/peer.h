@@ -36,8 +36,8 @@ int peer_send_raw(struct peer *p, const void *buf, size_t len);
  * says that its checksum has not been filled in.
  */
 int peer_recv(struct peer *p, void *buf, size_t size, int ms, bool *partial);
-/* Waits for frame @seq of stream @f; false when it did not come. */
-bool peer_expect(struct peer *p, const struct frame *f, __u32 seq);
+/* Waits for frame @seq of stream @f; false when it did not come in @ms. */
+bool peer_expect(struct peer *p, const struct frame *f, __u32 seq, int ms);
 void peer_drain(struct peer *p);
 
 int peer_flood(struct peer *p, size_t len);

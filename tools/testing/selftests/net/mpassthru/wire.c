@@ -188,3 +188,25 @@ long long wire_count(struct wire *w, const char *name)
 {
 	return w->mp ? mp_count(w->fd, name) : 0;
 }
+
+void wire_explain(struct wire *w)
+{
+	char path[64], line[128], text[1024] = "";
+	size_t at = 0;
+	FILE *f;
+
+	if (!w->mp || w->fd < 0)
+		return;
+	snprintf(path, sizeof(path), "/proc/thread-self/fdinfo/%d", w->fd);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f) && at < sizeof(text)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (strncmp(line, "mp-", 3) || strstr(line, "\t0"))
+			continue;
+		line[strcspn(line, "\t")] = ' ';
+		at += snprintf(text + at, sizeof(text) - at, " %s", line + 3);
+	}
+	if (f)
+		fclose(f);
+	say("%s", text);
+}

@@ -38,4 +38,7 @@ bool wire_host_works(struct wire *w);
 /* A counter; 0 for a tap. */
 long long wire_count(struct wire *w, const char *name);
 
+/* Says all of them that are not 0, for the reader of a failed test. */
+void wire_explain(struct wire *w);
+
 #endif /* MP_WIRE_H */

@@ -1,0 +1,41 @@
+# mpassthru: make help says what there is. The work is done by scripts in lab/.
+
+help:
+	@echo 'make demo          build all, boot it, compare tap and mp (as root)'
+	@echo 'make test          every test; ends with "N passed, N failed, N skipped"'
+	@echo 'make kernel        build/kernel-plain; kernel-debug: KASAN, lockdep, ...'
+	@echo 'make rootfs        the Debian root with compiler, QEMU and tools'
+	@echo 'make shell         an interactive shell on the emulated host'
+	@echo 'make clean         remove build/ (downloads stay in the cache)'
+	@echo
+	@echo 'LINUX=path         a Linux 7.3 source tree instead of the packaged one'
+	@echo 'LINUX=path RAW=1   that tree as it is, nothing applied'
+	@echo 'MIRROR=url         a Debian mirror other than the one of this machine'
+	@echo 'MPASSTHRU_CACHE=dir  instead of ~/.cache/mpassthru'
+
+export LINUX RAW MIRROR MPASSTHRU_CACHE
+
+demo:
+	@lab/demo
+
+test:
+	@lab/test
+
+kernel:
+	@lab/kernel plain
+
+kernel-debug:
+	@lab/kernel debug
+
+rootfs:
+	@lab/rootfs
+
+shell: kernel
+	@lab/tools
+	@lab/guest-images
+	@lab/run --shell
+
+clean:
+	rm -rf build
+
+.PHONY: help demo test kernel kernel-debug rootfs shell clean

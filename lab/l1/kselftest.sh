@@ -1,0 +1,53 @@
+#!/bin/bash
+# kselftest.sh [PROGRAM ...]: the selftests of the series; each KTAP line becomes
+# a result of its own.
+. /src/lab/l1/lib.sh
+
+dir=/src/build/kselftest/net/mpassthru
+[ -d $dir ] || { result kselftest fail "not built: run lab/tools"; exit 1; }
+[ -e /dev/net/mp ] || { result kselftest fail "no /dev/net/mp"; exit 1; }
+
+# The emulated host is slow, with the debug options slower still.
+export MP_PATIENCE=2
+[ "$LAB_CONFIG" = plain ] || MP_PATIENCE=6
+limit=$(sed -n 's/^timeout=//p' $dir/settings)
+
+# ktap PROGRAM: results out of KTAP on standard input.
+ktap() {
+	local line name
+
+	while IFS= read -r line; do
+		printf '%s\n' "$line"
+		case $line in
+		"ok "*|"not ok "*)
+			name=$(sed -E 's/^(not )?ok [0-9]+ *(- )?//; s/ *#.*//' \
+				<<<"$line")
+			case $line in
+			*"# SKIP"*) result "$1/$name" skip "${line##*# }" ;;
+			not*) result "$1/$name" fail "${line##*# }" ;;
+			*) result "$1/$name" pass ;;
+			esac ;;
+		esac
+	done
+	return $FAILED
+}
+
+# Writable, as kselftests expect of where they run.
+cp -r $dir /tmp/kselftest
+cd /tmp/kselftest || exit 1
+[ $# -gt 0 ] || set -- mp_*
+status=0
+for program; do
+	echo "--- $program"
+	timeout "${limit:-600}" "./$program" 2>&1 | ktap "$program"
+	state=("${PIPESTATUS[@]}")
+	[ "${state[1]}" = 0 ] || status=1
+	case ${state[0]} in
+	0|4) ;;
+	124) result "$program" fail "no end within ${limit:-600} s"; status=1 ;;
+	*) status=1
+	   [ "${state[1]}" != 0 ] ||
+		result "$program" fail "exit status ${state[0]}" ;;
+	esac
+done
+exit $status
