@@ -50,6 +50,7 @@ def parse_args():
                              (["iommu"] if args.iommu else []))
     if args.timeout is None:
         args.timeout = 10**6 if args.shell else 600
+    args.sysrq = not args.shell
     return args
 
 
@@ -126,19 +127,30 @@ def qemu_command(args, accel, run, sockets, console_log):
     return cmd + shlex.split(args.qemu)
 
 
+def drain(console, seconds):
+    """Read on, or a console that nobody reads stops the machine."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            console.recv(65536)
+        except socket.timeout:
+            pass
+
+
 def sysrq_t(sockets):
     """Have the hung kernel print all its tasks on the console."""
     try:
         with socket.socket(socket.AF_UNIX) as console, \
              socket.socket(socket.AF_UNIX) as monitor:
+            console.settimeout(0.2)
             console.connect(sockets + "/console")
             monitor.connect(sockets + "/monitor")
-            for key in b"9", b"w", b"t":
+            for key in b"9", b"w", b"l", b"t":
                 monitor.sendall(b"chardev-send-break console\n")
-                time.sleep(0.5)
+                drain(console, 0.5)
                 console.sendall(key)
-                time.sleep(2)
-            time.sleep(5)
+                drain(console, 2)
+            drain(console, 5)
     except OSError as error:
         print("lab: no sysrq: %s" % error)
 
@@ -172,7 +184,8 @@ def watch(qemu, args, run, sockets):
         if ended:
             return True
         if time.monotonic() > deadline:
-            sysrq_t(sockets)
+            if args.sysrq:
+                sysrq_t(sockets)
             return False
         time.sleep(0.1)
 
@@ -256,7 +269,7 @@ def find_accel():
     print("lab: trying KVM (once for this machine, up to 20 s)", flush=True)
     probe = argparse.Namespace(
         config="plain", iommu=False, name="probe-kvm", timeout=20, append="",
-        qemu="", shell=False, command=["test", "-e", "/dev/kvm"])
+        qemu="", shell=False, sysrq=False, command=["test", "-e", "/dev/kvm"])
     accel = "kvm" if boot(probe, "kvm")["result"] == "pass" else "tcg"
     print("lab: using %s" % accel, flush=True)
     with open(note, "w") as f:

@@ -519,7 +519,7 @@ static void mp_write_space(struct sock *sk)
 		return;
 
 	wq = sk_sleep(sk);
-	if (wq && waitqueue_active(wq))
+	if (wq)
 		wake_up_interruptible_poll(wq, EPOLLOUT | EPOLLWRNORM |
 					   EPOLLWRBAND);
 }

@@ -61,7 +61,7 @@ struct mp_stats {
 struct mp_dev {
 	struct sock			sk;
 	struct socket			sock;
-	struct mutex			lock;
+	struct mutex			lock;	/* see above */
 	struct mpassthru_port		port;
 	struct net_device __rcu		*dev;
 	netdevice_tracker		dev_tracker;

@@ -12,6 +12,7 @@
  * next lookup of the address does not find it.
  */
 
+#include <kunit/visibility.h>
 #include <linux/capability.h>
 #include <linux/cred.h>
 #include <linux/mm.h>
@@ -230,6 +231,7 @@ struct mp_pin *mp_pin_get(struct mp_pins *pins, unsigned long uaddr)
 
 	return likely(pin) ? pin : mp_pin_fill(pins, index);
 }
+EXPORT_SYMBOL_IF_KUNIT(mp_pin_get);
 
 /**
  * mp_pin_put - a posted buffer no longer needs a page
@@ -254,6 +256,7 @@ void mp_pin_put(struct mp_pins *pins, struct mp_pin *pin)
 	if (unlikely(free))
 		mp_pin_free(pins, pin);
 }
+EXPORT_SYMBOL_IF_KUNIT(mp_pin_put);
 
 static void mp_pins_reap(struct work_struct *work)
 {
@@ -344,6 +347,7 @@ struct mp_pins *mp_pins_create(struct device *dev)
 	pins->user = get_uid(current_user());
 	return pins;
 }
+EXPORT_SYMBOL_IF_KUNIT(mp_pins_create);
 
 /**
  * mp_pins_destroy - unpin everything
@@ -373,3 +377,4 @@ void mp_pins_destroy(struct mp_pins *pins)
 	mmdrop(pins->mm);
 	kfree(pins);
 }
+EXPORT_SYMBOL_IF_KUNIT(mp_pins_destroy);

@@ -578,6 +578,7 @@ void mp_rx_tap(struct mpassthru_rxq *rxq, u32 idx, unsigned int len)
  * @mp: device
  *
  * Context: process.
+ * Return: true when there is
  */
 bool mp_rx_readable(struct mp_dev *mp)
 {

@@ -38,7 +38,7 @@ struct sk_buff;
 struct socket;
 
 /* What the descriptor says of a received frame, see mpassthru_rx(). */
-#define MPASSTHRU_RX_BAD	BIT(0)	/* no frame: the buffer goes back empty */
+#define MPASSTHRU_RX_BAD	BIT(0)	/* no frame: buffer goes back empty */
 #define MPASSTHRU_RX_CSUM_OK	BIT(1)	/* the NIC verified the L4 checksum */
 
 /**
@@ -155,6 +155,7 @@ void netdev_mp_tap(struct net_device *dev, const void *data, unsigned int len);
  * @dev: network device
  *
  * Context: any; stable under RTNL.
+ * Return: true from netdev_mp_port_attach() to netdev_mp_port_detach()
  */
 static inline bool netdev_mp_bound(const struct net_device *dev)
 {
@@ -171,6 +172,7 @@ static inline bool netdev_mp_bound(const struct net_device *dev)
  * it while the device is bound.
  *
  * Context: process, RTNL held.
+ * Return: false when the driver has to refuse it
  */
 static inline bool netdev_mp_mtu_ok(const struct net_device *dev, int mtu)
 {

@@ -6,25 +6,26 @@
 . /src/lab/l1/traffic.sh
 . /src/lab/l1/copies.sh
 
-COUNTERS="posted armed zerocopy bounced dropped copied errors rewound pinned
-	pinned-peak pin-hits pin-misses pin-evictions pin-invalidations outstanding"
-
 guest_rx() {
 	guest_run cat "/sys/class/net/eth0/statistics/rx_$1"
 }
 
-# counters PREFIX: all mp counters, as metrics PREFIX.NAME; absent ones: null.
+# counters PREFIX: all mp counters that are numbers, as metrics PREFIX.NAME.
 counters() {
-	local name
+	local name value
 
-	for name in $COUNTERS; do
-		metric "$1.$name" "$(mp_counter "$name")"
-	done
+	while read -r name value; do
+		name=${name#mp-}
+		case $value in
+		""|*[!0-9]*) ;;
+		*) metric "$1.${name%:}" "$value" ;;
+		esac
+	done < <(mp_counters)
 }
 
 # measure BACKEND: metrics BACKEND.*; fails if a step does.
 measure() {
-	local backend=$1 rate bytes frames
+	local backend=$1 hist=/lab/hist.$1 rate bytes frames
 
 	echo "--- $backend: starting the guest"
 	backend_setup "$backend" || {
@@ -45,14 +46,13 @@ measure() {
 	frames=$(guest_rx packets) || return 1
 	copies_start
 	rate=$(tcp_rx 5) || rate=
-	copies_stop /tmp/hist.$backend
+	copies_stop "$hist"
 	bytes=$(($(guest_rx bytes) - bytes))
 	frames=$(($(guest_rx packets) - frames))
 	counters "$backend.after"
-	cp /tmp/hist.$backend /lab/
 	metric "$backend.rx_bytes" $bytes
 	metric "$backend.rx_frames" $frames
-	metric "$backend.copies" "$(python3 /src/lab/l1/copies.py /tmp/hist.$backend)"
+	metric "$backend.copies" "$(python3 /src/lab/l1/copies.py "$hist")"
 	metric "$backend.tcp_rx" "$rate"
 	echo "TCP to the guest:   ${rate:-failed} Mbit/s"
 

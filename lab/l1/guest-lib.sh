@@ -155,15 +155,19 @@ guest_log() {
 	cat $GUEST_DIR/qemu $GUEST_DIR/console 2>/dev/null | head -12
 }
 
-# mp_counter NAME: of the process that has /dev/net/mp open; empty if none.
-mp_counter() {
+# mp_counters: the lines of fdinfo of QEMU's mp descriptor, "mp-NAME: VALUE".
+mp_counters() {
 	local fd
 
 	for fd in /proc/"$QEMU_PID"/fd/*; do
-		if [ "$(readlink "$fd")" = /dev/net/mp ]; then
-			sed -n "s/^mp-$1:[[:space:]]*//p" \
-				"/proc/$QEMU_PID/fdinfo/${fd##*/}"
+		if [ "$fd" -ef /dev/net/mp ]; then
+			grep '^mp-' "/proc/$QEMU_PID/fdinfo/${fd##*/}"
 			return
 		fi
 	done
+}
+
+# mp_counter NAME: one of them; empty if there is none.
+mp_counter() {
+	mp_counters | sed -n "s/^mp-$1:[[:space:]]*//p"
 }

@@ -29,7 +29,7 @@ host_passes_traffic() {
 }
 
 peer_flood() {
-	peer iperf3 -c $GUEST_IP -u -l 1400 -b 0 -t 60 >/dev/null 2>&1 &
+	peer iperf3 -c "$GUEST_IP" -u -l 1400 -b 0 -t 60 >/dev/null 2>&1 &
 	FLOOD=$!
 }
 
@@ -43,8 +43,8 @@ for ((i = 1; i <= count; i++)); do
 		result "kill/$i" fail "nothing was received before the kill"
 	fi
 	guest_kill
-	kill $FLOOD
-	wait $FLOOD 2>/dev/null
+	kill "$FLOOD"
+	wait "$FLOOD" 2>/dev/null
 	host_passes_traffic ||
 		{ result "kill/$i" fail "the NIC does not work for the host"; exit 1; }
 	# The first round warms up what the host keeps anyway.

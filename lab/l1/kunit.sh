@@ -16,7 +16,7 @@ for suite in /sys/kernel/debug/kunit/*/results; do
 		*) continue ;;
 		esac
 		case_name=$(sed -E 's/^ *(not )?ok [0-9]+ //; s/ *#.*//' <<<"$line")
-		result "$name/$case_name" $outcome
+		result "$name/$case_name" "$outcome"
 	done <"$suite"
 done
 [ $found = 1 ] || result kunit fail "no suite in this kernel"

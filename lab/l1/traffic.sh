@@ -23,14 +23,14 @@ ping_peer() {
 }
 
 tcp_rx() {
-	peer timeout 60 iperf3 -c $GUEST_IP -t "${1:-5}" -J | iperf_mbps
+	peer timeout 60 iperf3 -c "$GUEST_IP" -t "${1:-5}" -J | iperf_mbps
 }
 
 tcp_tx() {
-	peer timeout 60 iperf3 -c $GUEST_IP -t "${1:-5}" -R -J | iperf_mbps
+	peer timeout 60 iperf3 -c "$GUEST_IP" -t "${1:-5}" -R -J | iperf_mbps
 }
 
 udp_rx() {
-	peer timeout 60 iperf3 -c $GUEST_IP -t "${1:-3}" -u -l 1472 -b 100M -J |
+	peer timeout 60 iperf3 -c "$GUEST_IP" -t "${1:-3}" -u -l 1472 -b 100M -J |
 		iperf_mbps
 }

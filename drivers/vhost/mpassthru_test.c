@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* KUnit tests of what needs no NIC: the FIFO and the pin cache. */
+
+#include <kunit/device.h>
+#include <kunit/test.h>
+#include <linux/etherdevice.h>
+#include <linux/mman.h>
+#include <linux/mpassthru.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/user.h>
+
+#include "mpassthru_pin.h"
+
+/* FIFO */
+
+#define FIFO_SIZE	8
+#define FIFO_DATA_LEN	1518
+
+struct fifo {
+	struct mpassthru_rxbuf	bufs[FIFO_SIZE];
+	struct mpassthru_rxq	rxq;
+	struct mpassthru_port	port;
+	unsigned int		flushes;
+};
+
+static void fifo_flush(struct mpassthru_rxq *rxq)
+{
+	container_of(rxq, struct fifo, rxq)->flushes++;
+}
+
+static const struct mpassthru_port_ops fifo_ops = {
+	.rx_flush	= fifo_flush,
+};
+
+static void fifo_free_netdev(void *dev)
+{
+	free_netdev(dev);
+}
+
+/* The indices start short of their wrap-around. */
+static struct fifo *fifo_create(struct kunit *test)
+{
+	struct fifo *f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
+	struct net_device *dev = alloc_etherdev(0);
+
+	KUNIT_ASSERT_NOT_NULL(test, f);
+	KUNIT_ASSERT_NOT_NULL(test, dev);
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test, fifo_free_netdev,
+						  dev));
+	f->port.dev = dev;
+	f->port.ops = &fifo_ops;
+	f->port.data_len = FIFO_DATA_LEN;
+	f->rxq.port = &f->port;
+	f->rxq.bufs = f->bufs;
+	f->rxq.mask = FIFO_SIZE - 1;
+	f->rxq.posted = U32_MAX - 2;
+	f->rxq.armed = f->rxq.posted;
+	f->rxq.filled = f->rxq.posted;
+	return f;
+}
+
+static bool fifo_post(struct fifo *f, dma_addr_t dma)
+{
+	f->bufs[f->rxq.posted & f->rxq.mask].dma = dma;
+	return mpassthru_post(&f->rxq);
+}
+
+static void fifo_keeps_order(struct kunit *test)
+{
+	struct fifo *f = fifo_create(test);
+	u32 done = mpassthru_filled(&f->rxq);
+	struct mpassthru_rxbuf *buf;
+	dma_addr_t dma;
+	int i;
+
+	KUNIT_EXPECT_FALSE(test, mpassthru_ctor(&f->rxq, &dma));
+	for (i = 0; i < FIFO_SIZE; i++)
+		fifo_post(f, 0x1000 + i);
+
+	for (i = 0; i < FIFO_SIZE; i++) {
+		KUNIT_ASSERT_TRUE(test, mpassthru_ctor(&f->rxq, &dma));
+		KUNIT_EXPECT_EQ(test, dma, 0x1000 + i);
+	}
+	KUNIT_EXPECT_FALSE(test, mpassthru_ctor(&f->rxq, &dma));
+
+	for (i = 0; i < FIFO_SIZE; i++) {
+		KUNIT_EXPECT_EQ(test, mpassthru_filled(&f->rxq), done + i);
+		mpassthru_rx(&f->rxq, 60 + i, i ? MPASSTHRU_RX_CSUM_OK : 0);
+		buf = &f->bufs[(done + i) & f->rxq.mask];
+		KUNIT_EXPECT_EQ(test, buf->dma, 0x1000 + i);
+		KUNIT_EXPECT_EQ(test, buf->len, 60 + i);
+		KUNIT_EXPECT_EQ(test, buf->flags,
+				i ? MPASSTHRU_RX_CSUM_OK : 0);
+	}
+	KUNIT_EXPECT_EQ(test, mpassthru_filled(&f->rxq), f->rxq.posted);
+}
+
+static void fifo_disarm_arms_the_same_again(struct kunit *test)
+{
+	struct fifo *f = fifo_create(test);
+	dma_addr_t dma;
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		fifo_post(f, 0x1000 + i);
+		mpassthru_ctor(&f->rxq, &dma);
+	}
+	mpassthru_rx(&f->rxq, 60, 0);
+
+	mpassthru_disarm(&f->rxq);
+	for (i = 1; i < 4; i++) {
+		KUNIT_ASSERT_TRUE(test, mpassthru_ctor(&f->rxq, &dma));
+		KUNIT_EXPECT_EQ(test, dma, 0x1000 + i);
+	}
+	KUNIT_EXPECT_FALSE(test, mpassthru_ctor(&f->rxq, &dma));
+}
+
+static void fifo_wakes_up_when_it_ran_dry(struct kunit *test)
+{
+	struct fifo *f = fifo_create(test);
+	dma_addr_t dma;
+
+	/* Nobody was told yet that something is missing. */
+	KUNIT_EXPECT_FALSE(test, fifo_post(f, 0x1000));
+	mpassthru_ctor(&f->rxq, &dma);
+
+	/* The only frame: flushed once, the ring is dry. */
+	mpassthru_rx(&f->rxq, 60, 0);
+	KUNIT_EXPECT_FALSE(test, mpassthru_rx_flush(&f->rxq, 1));
+	KUNIT_EXPECT_EQ(test, f->flushes, 1);
+	KUNIT_EXPECT_TRUE(test, fifo_post(f, 0x1001));
+	KUNIT_EXPECT_FALSE(test, fifo_post(f, 0x1002));
+
+	/* No frame, no flush. */
+	KUNIT_EXPECT_FALSE(test, mpassthru_rx_flush(&f->rxq, 0));
+	KUNIT_EXPECT_EQ(test, f->flushes, 1);
+}
+
+static void fifo_needs_no_wakeup_when_well_armed(struct kunit *test)
+{
+	struct fifo *f = fifo_create(test);
+	dma_addr_t dma;
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		fifo_post(f, 0x1000 + i);
+		mpassthru_ctor(&f->rxq, &dma);
+	}
+	mpassthru_rx(&f->rxq, 60, 0);
+	KUNIT_EXPECT_FALSE(test, mpassthru_rx_flush(&f->rxq, 1));
+	KUNIT_EXPECT_FALSE(test, fifo_post(f, 0x1004));
+}
+
+static struct kunit_case fifo_cases[] = {
+	KUNIT_CASE(fifo_keeps_order),
+	KUNIT_CASE(fifo_disarm_arms_the_same_again),
+	KUNIT_CASE(fifo_wakes_up_when_it_ran_dry),
+	KUNIT_CASE(fifo_needs_no_wakeup_when_well_armed),
+	{}
+};
+
+static struct kunit_suite fifo_suite = {
+	.name		= "mpassthru_fifo",
+	.test_cases	= fifo_cases,
+};
+
+/* Pin cache */
+
+#define PIN_PAGES	8
+
+struct pin_test {
+	struct mp_pins	*pins;
+	unsigned long	mem;
+	long		locked;
+	s64		pinned;
+};
+
+static long pin_locked(void)
+{
+	return atomic_long_read(&current_user()->locked_vm);
+}
+
+static s64 pin_pinned(void)
+{
+	return atomic64_read(&current->mm->pinned_vm);
+}
+
+static int pin_init(struct kunit *test)
+{
+	struct device *dev;
+	struct pin_test *t;
+
+	t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, t);
+	test->priv = t;
+
+	dev = kunit_device_register(test, "mpassthru");
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);
+	t->mem = kunit_vm_mmap(test, NULL, 0, PIN_PAGES * PAGE_SIZE,
+			       PROT_READ | PROT_WRITE,
+			       MAP_ANONYMOUS | MAP_PRIVATE, 0);
+	KUNIT_ASSERT_NE(test, t->mem, 0);
+
+	t->locked = pin_locked();
+	t->pinned = pin_pinned();
+	t->pins = mp_pins_create(dev);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, t->pins);
+	return 0;
+}
+
+/* Whatever a test did, all is given back. */
+static void pin_exit(struct kunit *test)
+{
+	struct pin_test *t = test->priv;
+
+	if (!t || IS_ERR_OR_NULL(t->pins))
+		return;
+	mp_pins_destroy(t->pins);
+	KUNIT_EXPECT_EQ(test, pin_locked(), t->locked);
+	KUNIT_EXPECT_EQ(test, pin_pinned(), t->pinned);
+}
+
+static struct mp_pin *pin_page(struct kunit *test, int i)
+{
+	struct pin_test *t = test->priv;
+	struct mp_pin *pin = mp_pin_get(t->pins, t->mem + i * PAGE_SIZE + i);
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, pin);
+	return pin;
+}
+
+static void pin_once(struct kunit *test)
+{
+	struct pin_test *t = test->priv;
+	struct mp_pin *a = pin_page(test, 0), *b;
+
+	b = pin_page(test, 0);
+	KUNIT_EXPECT_PTR_EQ(test, a, b);
+	mp_pin_put(t->pins, a);
+	mp_pin_put(t->pins, b);
+	KUNIT_EXPECT_PTR_EQ(test, pin_page(test, 0), a);
+	mp_pin_put(t->pins, a);
+
+	KUNIT_EXPECT_EQ(test, t->pins->misses, 1);
+	KUNIT_EXPECT_EQ(test, t->pins->hits, 2);
+	KUNIT_EXPECT_EQ(test, t->pins->nr, 1);
+	KUNIT_EXPECT_EQ(test, pin_locked(), t->locked + 1);
+	KUNIT_EXPECT_EQ(test, pin_pinned(), t->pinned + 1);
+}
+
+static void pin_refuses_what_is_not_writable(struct kunit *test)
+{
+	struct pin_test *t = test->priv;
+	unsigned long ro;
+
+	ro = kunit_vm_mmap(test, NULL, 0, PAGE_SIZE, PROT_READ,
+			   MAP_ANONYMOUS | MAP_PRIVATE, 0);
+	KUNIT_ASSERT_NE(test, ro, 0);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(mp_pin_get(t->pins, ro)), -EFAULT);
+
+	vm_munmap(t->mem, PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(mp_pin_get(t->pins, t->mem)), -EFAULT);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(mp_pin_get(t->pins, ~0UL)), -EFAULT);
+	KUNIT_EXPECT_EQ(test, t->pins->nr, 0);
+}
+
+static void pin_keeps_to_the_limit(struct kunit *test)
+{
+	struct pin_test *t = test->priv;
+	struct mp_pin *a, *b;
+
+	t->pins->lock_limit = t->locked + 2;
+	a = pin_page(test, 0);
+	b = pin_page(test, 1);
+	KUNIT_EXPECT_EQ(test,
+			PTR_ERR(mp_pin_get(t->pins, t->mem + 2 * PAGE_SIZE)),
+			-ENOBUFS);
+
+	/* What is idle makes room, what is in use does not. */
+	mp_pin_put(t->pins, a);
+	a = pin_page(test, 2);
+	KUNIT_EXPECT_EQ(test, t->pins->evictions, 1);
+	KUNIT_EXPECT_EQ(test, t->pins->nr, 2);
+	KUNIT_EXPECT_PTR_EQ(test, pin_page(test, 1), b);
+	mp_pin_put(t->pins, b);
+	mp_pin_put(t->pins, b);
+	mp_pin_put(t->pins, a);
+}
+
+static void pin_evicts_least_recently_used(struct kunit *test)
+{
+	struct pin_test *t = test->priv;
+	struct mp_pin *a;
+	int i;
+
+	t->pins->lock_limit = t->locked + 3;
+	for (i = 0; i < 3; i++)
+		mp_pin_put(t->pins, pin_page(test, i));
+	/* 0 is used again, so that 1 goes. */
+	a = pin_page(test, 0);
+	mp_pin_put(t->pins, a);
+	mp_pin_put(t->pins, pin_page(test, 3));
+	KUNIT_EXPECT_EQ(test, t->pins->misses, 4);
+	KUNIT_EXPECT_PTR_EQ(test, pin_page(test, 0), a);
+	mp_pin_put(t->pins, a);
+	KUNIT_EXPECT_EQ(test, t->pins->misses, 4);
+	mp_pin_put(t->pins, pin_page(test, 1));
+	KUNIT_EXPECT_EQ(test, t->pins->misses, 5);
+}
+
+static void pin_notices_changed_mapping(struct kunit *test)
+{
+	struct pin_test *t = test->priv;
+	struct mp_pin *used = pin_page(test, 0), *other;
+	struct page *page = used->page;
+
+	mp_pin_put(t->pins, pin_page(test, 1));
+	mp_pin_put(t->pins, pin_page(test, 2));
+	vm_munmap(t->mem, 2 * PAGE_SIZE);
+
+	/* Not found any more, and 2 is still there. */
+	KUNIT_EXPECT_EQ(test, t->pins->invalidations, 2);
+	KUNIT_EXPECT_EQ(test, t->pins->nr, 1);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(mp_pin_get(t->pins, t->mem)), -EFAULT);
+	other = pin_page(test, 2);
+	mp_pin_put(t->pins, other);
+
+	/* The NIC may still write there: it stays pinned to the last put. */
+	flush_work(&t->pins->reaper);
+	KUNIT_EXPECT_EQ(test, pin_locked(), t->locked + 2);
+	KUNIT_EXPECT_PTR_EQ(test, used->page, page);
+	KUNIT_EXPECT_TRUE(test, folio_maybe_dma_pinned(page_folio(page)));
+	mp_pin_put(t->pins, used);
+	KUNIT_EXPECT_EQ(test, pin_locked(), t->locked + 1);
+}
+
+static struct kunit_case pin_cases[] = {
+	KUNIT_CASE(pin_once),
+	KUNIT_CASE(pin_refuses_what_is_not_writable),
+	KUNIT_CASE(pin_keeps_to_the_limit),
+	KUNIT_CASE(pin_evicts_least_recently_used),
+	KUNIT_CASE(pin_notices_changed_mapping),
+	{}
+};
+
+static struct kunit_suite pin_suite = {
+	.name		= "mpassthru_pin",
+	.init		= pin_init,
+	.exit		= pin_exit,
+	.test_cases	= pin_cases,
+};
+
+kunit_test_suites(&fifo_suite, &pin_suite);
+
+MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("KUnit tests of mpassthru");

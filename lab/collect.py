@@ -1,0 +1,88 @@
+#!/usr/bin/python3
+"""Collect test results into build/results/test.jsonl, and that into test.json.
+
+    collect.py --record NAME CONFIG RESULT SECONDS LOG     one check
+    collect.py --run NAME                                  a run of L1
+    collect.py --summary                                   the last word
+"""
+
+import json
+import os
+import sys
+
+RESULTS = "/src/build/results/"
+LIST = RESULTS + "test.jsonl"
+
+# Skips that are in order, as (test name, config); any other fails the whole.
+EXPECTED_SKIPS = set()
+
+
+def add(name, config, result, seconds, remark="", advice=""):
+    print("%-4s %s [%s] %s s%s" % (result.upper(), name, config, seconds,
+                                   ": " + remark if remark else ""))
+    if result == "fail" and advice:
+        print("     " + advice)
+    sys.stdout.flush()
+    with open(LIST, "a") as f:
+        f.write(json.dumps({"name": name, "config": config, "result": result,
+                            "seconds": seconds}) + "\n")
+
+
+def record(name, config, result, seconds, log):
+    add(name, config, result, int(seconds), "",
+        "see %s; again: make test ONLY=^%s$" % (log, name))
+
+
+def run_results(name):
+    path = "%s%s.json" % (RESULTS, name)
+    log = "build/log/%s" % name
+    again = "again: make test ONLY=^%s$" % name
+    if not os.path.exists(path):
+        add(name, "-", "fail", 0, "the host did not start",
+            "see build/log/test-%s.log; %s" % (name, again))
+        return
+    with open(path) as f:
+        run = json.load(f)
+    config = run["config"] + ("+intel-iommu" if run["iommu"] else "")
+    for test in run["tests"]:
+        add(test["name"], config, test["result"], test["seconds"],
+            test["remark"], "see %s.output; %s" % (log, again))
+    # The run as a whole: it ended, taint 0, a clean log, nothing leaked. That
+    # a test of it failed is counted already.
+    failed = any(t["result"] == "fail" for t in run["tests"])
+    reasons = [r for r in run["reasons"]
+               if not (failed and r.startswith("exit status"))]
+    add(name + "/clean", config, "fail" if reasons else "pass", run["seconds"],
+        "; ".join(reasons), "see %s.console and .output; %s" % (log, again))
+
+
+def summary():
+    with open(LIST) as f:
+        tests = [json.loads(line) for line in f]
+    count = {r: sum(t["result"] == r for t in tests)
+             for r in ("pass", "fail", "skip")}
+    unexpected = [t for t in tests if t["result"] == "skip" and
+                  (t["name"], t["config"]) not in EXPECTED_SKIPS]
+    with open(RESULTS + "test.json", "w") as f:
+        json.dump({"passed": count["pass"], "failed": count["fail"],
+                   "skipped": count["skip"], "tests": tests}, f, indent=1)
+        f.write("\n")
+    for test in unexpected:
+        print("unexpected skip: %(name)s [%(config)s]" % test)
+    print("%d passed, %d failed, %d skipped"
+          % (count["pass"], count["fail"], count["skip"]))
+    return bool(count["fail"] or unexpected or not count["pass"])
+
+
+def main():
+    if sys.argv[1] == "--record":
+        record(*sys.argv[2:])
+    elif sys.argv[1] == "--run":
+        run_results(sys.argv[2])
+    else:
+        return summary()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
