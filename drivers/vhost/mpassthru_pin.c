@@ -125,7 +125,8 @@ static struct mp_pin *mp_pin_create(struct mp_pins *pins, unsigned long index)
 	err = pin_user_pages_fast(index << PAGE_SHIFT, 1,
 				  FOLL_WRITE | FOLL_LONGTERM, &pin->page);
 	if (err != 1) {
-		if (err >= 0)
+		/* -EOVERFLOW: around the end of the address space. */
+		if (err >= 0 || err == -EOVERFLOW)
 			err = -EFAULT;
 		goto err_uncharge;
 	}

@@ -209,16 +209,20 @@ static int pin_init(struct kunit *test)
 	return 0;
 }
 
-/* Whatever a test did, all is given back. */
+/* Whatever a test did, all is given back.  Not run in the test's own mm. */
 static void pin_exit(struct kunit *test)
 {
 	struct pin_test *t = test->priv;
+	struct mm_struct *mm;
 
 	if (!t || IS_ERR_OR_NULL(t->pins))
 		return;
+	mm = t->pins->mm;
+	mmgrab(mm);
 	mp_pins_destroy(t->pins);
 	KUNIT_EXPECT_EQ(test, pin_locked(), t->locked);
-	KUNIT_EXPECT_EQ(test, pin_pinned(), t->pinned);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&mm->pinned_vm), t->pinned);
+	mmdrop(mm);
 }
 
 static struct mp_pin *pin_page(struct kunit *test, int i)

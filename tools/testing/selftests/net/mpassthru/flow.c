@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Frames from the peer to the guest. */
 
+#include <string.h>
+
 #include "clock.h"
 #include "flow.h"
 #include "say.h"
@@ -35,6 +37,40 @@ int flow_start(struct wire *w, struct guest *g)
 		return 0;
 	}
 	say("%s carries no frames", w->dev);
+	wire_explain(w);
+	return -1;
+}
+
+int flow_start_wire(struct wire *w)
+{
+	const struct guest_config cfg = { .features = BIT_V1 | BIT_MRG };
+	struct guest g;
+	int err;
+
+	err = guest_open(&g, &cfg) ?: guest_start(&g, w->fd) ?:
+	      guest_post_all(&g) ?: flow_start(w, &g);
+	guest_close(&g);
+	return err;
+}
+
+int flow_start_tx(struct wire *w, struct guest *g)
+{
+	long long end = clock_ms() + clock_patience();
+	struct virtio_net_hdr_mrg_rxbuf hdr = {};
+	unsigned char buf[FRAME_MIN];
+	struct frame probe = {};
+
+	memcpy(probe.dst, w->peer.mac, 6);
+	memcpy(probe.src, w->mac, 6);
+	while (clock_ms() < end) {
+		probe.stream = frame_stream();
+		frame_build(&probe, buf, 0, sizeof(buf));
+		if (guest_send(g, &hdr, buf, sizeof(buf), 0))
+			return -1;
+		if (peer_expect(&w->peer, &probe, 0, 200))
+			return 0;
+	}
+	say("nothing comes from %s", w->dev);
 	wire_explain(w);
 	return -1;
 }

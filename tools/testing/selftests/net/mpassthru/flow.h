@@ -7,8 +7,14 @@
 
 /* Frames from the peer to the guest.  All return 0, or -1 and say why. */
 
-/* Waits until the wire carries frames: a link that came up may lose some. */
-int flow_start(struct wire *w, struct guest *g);
+/*
+ * Wait until the wire carries frames: a link that comes up loses some, and the
+ * two directions need not come up at the same time.
+ */
+int flow_start(struct wire *w, struct guest *g);	/* to the guest */
+int flow_start_tx(struct wire *w, struct guest *g);	/* from it */
+/* The first, with a guest that lives for it only. */
+int flow_start_wire(struct wire *w);
 
 /*
  * One frame of every length from @from to @to, @window of them on the wire at

@@ -82,6 +82,33 @@ static bool carries(struct wire *w, unsigned char *buf, int hdr_len)
 	return true;
 }
 
+static struct frame to_peer(struct wire *w)
+{
+	struct frame f = { .stream = w->peer.frame.stream + 4 };
+
+	memcpy(f.dst, w->peer.mac, 6);
+	memcpy(f.src, w->mac, 6);
+	return f;
+}
+
+/* The same for the other direction. */
+static bool carries_out(struct wire *w, unsigned char *buf, int hdr_len)
+{
+	long long end = clock_ms() + clock_patience();
+	struct frame f = to_peer(w);
+
+	while (clock_ms() < end) {
+		f.stream = frame_stream();
+		memset(buf, 0, hdr_len);
+		frame_build(&f, buf + hdr_len, 0, FRAME_MIN);
+		if (write(w->fd, buf, hdr_len + FRAME_MIN) < 0)
+			return false;
+		if (peer_expect(&w->peer, &f, 0, 200))
+			return true;
+	}
+	return false;
+}
+
 FIXTURE_SETUP(copy)
 {
 	const char *missing = wire_missing();
@@ -94,7 +121,10 @@ FIXTURE_SETUP(copy)
 	ASSERT_EQ(0, wire_open(&self->w));
 	ASSERT_EQ(0, ioctl(self->w.fd, TUNSETVNETHDRSZ, &size));
 	ASSERT_EQ(0, fcntl(self->w.fd, F_SETFL, O_RDWR | O_NONBLOCK));
-	ASSERT_TRUE(carries(&self->w, self->buf, size));
+	ASSERT_TRUE(carries(&self->w, self->buf, size)) {
+		wire_explain(&self->w);
+	}
+	ASSERT_TRUE(carries_out(&self->w, self->buf, size));
 }
 
 FIXTURE_TEARDOWN(copy)
@@ -202,15 +232,6 @@ TEST_F_TIMEOUT(copy, read_bad_address, CLOCK_TEST)
 				variant->hdr_len, &seq));
 }
 
-static struct frame to_peer(struct wire *w)
-{
-	struct frame f = { .stream = w->peer.frame.stream + 4 };
-
-	memcpy(f.dst, w->peer.mac, 6);
-	memcpy(f.src, w->mac, 6);
-	return f;
-}
-
 TEST_F_TIMEOUT(copy, write_sizes, CLOCK_TEST)
 {
 	struct frame f = to_peer(&self->w);
@@ -258,7 +279,6 @@ TEST_F_TIMEOUT(copy, write_wrong, CLOCK_TEST)
 
 	memset(self->buf, 0, hdr_len);
 	EXPECT_EQ(hdr_len + 200, write(self->w.fd, self->buf, hdr_len + 200));
-	wire_explain(&self->w);
 	EXPECT_TRUE(peer_expect(&self->w.peer, &f, 0, clock_patience()));
 }
 

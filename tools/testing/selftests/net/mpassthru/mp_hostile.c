@@ -43,8 +43,9 @@ FIXTURE_SETUP(hostile)
 	self->w.peer.fd = -1;
 	if (missing)
 		SKIP(return, "%s", missing);
-	ASSERT_EQ(0, guest_open(&self->g, &cfg));
 	ASSERT_EQ(0, wire_open(&self->w));
+	ASSERT_EQ(0, flow_start_wire(&self->w));
+	ASSERT_EQ(0, guest_open(&self->g, &cfg));
 	ASSERT_EQ(0, guest_start(&self->g, self->w.fd));
 }
 

@@ -68,6 +68,7 @@ FIXTURE_SETUP(tx)
 	ASSERT_EQ(0, guest_start(&self->g, self->w.fd));
 	ASSERT_EQ(0, guest_post_all(&self->g));
 	ASSERT_EQ(0, flow_start(&self->w, &self->g));
+	ASSERT_EQ(0, flow_start_tx(&self->w, &self->g));
 	peer_drain(&self->w.peer);
 	memcpy(self->f.dst, self->w.peer.mac, 6);
 	memcpy(self->f.src, self->w.mac, 6);
