@@ -486,6 +486,9 @@ static int mp_shutdown(struct socket *sock, int how)
 
 	if (how != SHUT_RD)
 		return -EOPNOTSUPP;
+	/* Only who shuts down starts zero-copy, so that it is not missed. */
+	if (!READ_ONCE(mp->rx))
+		return 0;
 
 	rtnl_lock();
 	mp_rx_stop(mp);

@@ -28,7 +28,7 @@ enum mp_bounce {
  * @errors: posted buffers completed empty: bad frame, or buffer not writable
  * @rewound: posted buffers given back unused
  * @copied: frames delivered by copy mode
- * @dropped: frames that found no room, or no reader
+ * @dropped: frames of copy mode that found no room or could not be sent
  *
  * @copied and @dropped are counted without a lock, the others under
  * mp_dev.lock.

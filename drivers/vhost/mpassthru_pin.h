@@ -48,7 +48,7 @@ struct mp_pin {
  * @evictions: pins dropped for @soft_limit or @lock_limit
  * @invalidations: pins dropped because the mapping changed
  *
- * Everything from @nr on is protected by the lock of @xa.
+ * Everything from @nr on is written under the lock of @xa.
  */
 struct mp_pins {
 	struct xarray			xa;

@@ -116,7 +116,7 @@ static int mp_slot_save_iov(struct mp_slot *slot, const struct iov_iter *to,
 	size_t left;
 	int n = 0;
 
-	iov = kmalloc_objs(*iov, i.nr_segs);
+	iov = kmalloc_objs(*iov, min(i.nr_segs, need), GFP_KERNEL_ACCOUNT);
 	if (!iov)
 		return -ENOMEM;
 
@@ -258,8 +258,9 @@ static struct mp_rx *mp_rx_create(struct mp_dev *mp, struct device *dma_dev)
 	rx->data_len = mp->port.data_len;
 	rx->rxq.port = &mp->port;
 	rx->rxq.mask = MP_RX_SIZE - 1;
-	rx->rxq.bufs = kvzalloc_objs(*rx->rxq.bufs, MP_RX_SIZE);
-	rx->slots = kvzalloc_objs(*rx->slots, MP_RX_SIZE);
+	rx->rxq.bufs = kvzalloc_objs(*rx->rxq.bufs, MP_RX_SIZE,
+				     GFP_KERNEL_ACCOUNT);
+	rx->slots = kvzalloc_objs(*rx->slots, MP_RX_SIZE, GFP_KERNEL_ACCOUNT);
 	if (!rx->rxq.bufs || !rx->slots)
 		goto err;
 
@@ -310,7 +311,7 @@ static int mp_rx_start_locked(struct mp_dev *mp)
 		return err;
 	}
 
-	mp->rx = rx;
+	WRITE_ONCE(mp->rx, rx);
 	return 0;
 }
 
@@ -356,7 +357,7 @@ void mp_rx_stop(struct mp_dev *mp)
 	WRITE_ONCE(mp->port.rxq, NULL);
 	mp->port.drv->rx_restart(dev, 0);
 
-	mp->rx = NULL;
+	WRITE_ONCE(mp->rx, NULL);
 	for (; rx->done != rx->rxq.posted; rx->done++) {
 		slot = mp_slot(rx, rx->done);
 		mp_slot_release(rx, slot);

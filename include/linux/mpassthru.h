@@ -93,9 +93,10 @@ struct mpassthru_rxq {
  *	look at netdev_mp_rxq() anew, arm the ring with what that says and run
  *	it.  When it returns, with whatever result, no DMA that was under way
  *	before goes on.  An error is possible only when netdev_mp_rxq() is not
- *	NULL.  Process context, RTNL held.
- * @rx_wake: have NAPI of receive queue @queue run soon.  Process context, no
- *	lock needed, may race with the device going down.
+ *	NULL.  Process context, may sleep; RTNL held, and a mutex of the
+ *	consumer.
+ * @rx_wake: have NAPI of receive queue @queue run soon.  Process context, RCU
+ *	read side: must not sleep.  May race with the device going down.
  */
 struct mpassthru_driver_ops {
 	void	(*port_changed)(struct net_device *dev);
@@ -273,7 +274,7 @@ static inline bool mpassthru_rx_flush(struct mpassthru_rxq *rxq,
 	if (rx)
 		rxq->port->ops->rx_flush(rxq);
 
-	/* More than half a FIFO armed: completions will bring NAPI back. */
+	/* Well armed: completions will bring NAPI back. */
 	if (armed - rxq->filled > rxq->mask / 8 ||
 	    armed != READ_ONCE(rxq->posted))
 		return false;

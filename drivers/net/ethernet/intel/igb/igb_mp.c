@@ -78,12 +78,12 @@ static void igb_mp_kick(struct igb_adapter *adapter,
 static int igb_mp_rx_restart(struct net_device *netdev, unsigned int queue)
 {
 	struct igb_adapter *adapter = netdev_priv(netdev);
-	struct igb_ring *ring = adapter->rx_ring[queue];
+	struct igb_ring *ring;
 
 	ASSERT_RTNL();
 
 	/* When it comes up, igb_configure_rx_ring() looks at the port. */
-	if (!netif_running(netdev) || !netif_device_present(netdev))
+	if (!netif_running(netdev))
 		return 0;
 
 	while (test_and_set_bit(__IGB_RESETTING, &adapter->state))
@@ -91,6 +91,7 @@ static int igb_mp_rx_restart(struct net_device *netdev, unsigned int queue)
 	if (test_bit(__IGB_DOWN, &adapter->state))
 		goto out;
 
+	ring = adapter->rx_ring[queue];
 	napi_disable(&ring->q_vector->napi);
 	if (unlikely(!igb_mp_drain(adapter, ring))) {
 		/* What does not stop by itself is stopped by a reset. */

@@ -106,9 +106,8 @@ static int run_window(struct wire *w, struct guest *g, unsigned int n,
 	__u32 seq = w->peer.seq;
 	unsigned int i;
 
-	for (i = 0; i < n; i++)
-		if (peer_send(&w->peer, len + i * step))
-			return -1;
+	if (peer_send_n(&w->peer, n, len, step))
+		return -1;
 	for (i = 0; i < n; i++) {
 		if (!fits(g, len + i * step))
 			continue;

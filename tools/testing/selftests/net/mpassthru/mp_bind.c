@@ -232,10 +232,12 @@ TEST_F(node, counters)
 	ASSERT_EQ(0, mp_text(self->fd, "mode", text, sizeof(text)));
 	EXPECT_STREQ("unbound", text);
 	EXPECT_EQ(0, mp_text(self->fd, "dev", text, sizeof(text)));
-	for (i = 0; i < ARRAY_SIZE(names); i++)
-		EXPECT_NE(-ENOENT, mp_count(self->fd, names[i])) {
-			TH_LOG("name %u of the list", i);
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		snprintf(text, sizeof(text), "%s", names[i]);
+		EXPECT_NE(-ENOENT, mp_count(self->fd, text)) {
+			TH_LOG("mp-%s", text);
 		}
+	}
 }
 
 /* A descriptor and a NIC. */

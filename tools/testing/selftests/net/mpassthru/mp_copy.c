@@ -154,8 +154,7 @@ TEST_F_TIMEOUT(copy, read_later, CLOCK_TEST)
 	__u32 seq, first = self->w.peer.seq;
 	unsigned int i;
 
-	for (i = 0; i < 64; i++)
-		ASSERT_EQ(0, peer_send(&self->w.peer, 200 + i));
+	ASSERT_EQ(0, peer_send_n(&self->w.peer, 64, 200, 1));
 	for (i = 0; i < 64; i++) {
 		ASSERT_EQ(variant->hdr_len + 200 + i,
 			  read_frame(&self->w, self->buf, FRAME_BUF,

@@ -90,19 +90,35 @@ static int send_frame(struct guest *g, const struct frame *f, __u32 seq,
 	return guest_send(g, hdr, buf, len, piece);
 }
 
+static int send_frames(struct guest *g, const struct frame *f, __u32 seq,
+		       unsigned int n, size_t len, size_t step, size_t piece)
+{
+	int err = 0;
+
+	for (; n && !err; n--, len += step)
+		err = send_frame(g, f, seq++, len, piece);
+	return err;
+}
+
+static bool expect_frames(struct wire *w, const struct frame *f, __u32 seq,
+			  unsigned int n)
+{
+	for (; n; n--)
+		if (!peer_expect(&w->peer, f, seq++, clock_patience()))
+			return false;
+	return true;
+}
+
 TEST_F_TIMEOUT(tx, sizes, CLOCK_TEST)
 {
-	__u32 i, n, seq = 0;
+	__u32 n, seq = 0;
 	size_t len;
 
-	for (len = FRAME_MIN; len <= FRAME_MAX; len += n) {
+	for (len = FRAME_MIN; len <= FRAME_MAX; len += n, seq += n) {
 		n = FRAME_MAX - len + 1 < 16 ? FRAME_MAX - len + 1 : 16;
-		for (i = 0; i < n; i++)
-			ASSERT_EQ(0, send_frame(&self->g, &self->f, seq + i,
-						len + i, variant->piece));
-		for (i = 0; i < n; i++)
-			ASSERT_TRUE(peer_expect(&self->w.peer, &self->f, seq++,
-						clock_patience()));
+		ASSERT_EQ(0, send_frames(&self->g, &self->f, seq, n, len, 1,
+					 variant->piece));
+		ASSERT_TRUE(expect_frames(&self->w, &self->f, seq, n));
 	}
 	ASSERT_EQ(0, guest_sent(&self->g, clock_patience()));
 	ASSERT_EQ(0, guest_stop(&self->g));
@@ -138,20 +154,17 @@ TEST_F_TIMEOUT(tx, while_receiving, CLOCK_TEST)
 TEST_F_TIMEOUT(tx, stopped, CLOCK_TEST)
 {
 	struct guest *g = &self->g;
-	__u32 i, round, seq = 0;
+	__u32 round;
 
 	for (round = 0; round < 10; round++) {
-		for (i = 0; i < 16; i++)
-			ASSERT_EQ(0, send_frame(g, &self->f, seq + i, 1200,
-						variant->piece));
+		ASSERT_EQ(0, send_frames(g, &self->f, 16 * round, 16, 1200, 0,
+					 variant->piece));
 		ASSERT_EQ(0, guest_stop(g));
 		ASSERT_EQ(vq_used_idx(&g->tx),
 			  vhost_get_base(&g->vhost, GUEST_TX));
 		ASSERT_EQ(0, guest_start(g, self->w.fd));
 		vhost_signal(g->tx_fds.kick);
-		for (i = 0; i < 16; i++)
-			ASSERT_TRUE(peer_expect(&self->w.peer, &self->f, seq++,
-						clock_patience()));
+		ASSERT_TRUE(expect_frames(&self->w, &self->f, 16 * round, 16));
 		ASSERT_EQ(0, guest_sent(g, clock_patience()));
 	}
 }

@@ -40,6 +40,7 @@ static int peer_socket(struct peer *p)
 		.sll_family	= AF_PACKET,
 		.sll_protocol	= htons(ETH_P_ALL),
 	};
+	struct packet_mreq promisc = { .mr_type = PACKET_MR_PROMISC };
 	int one = 1, size = 8 << 20;
 
 	p->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
@@ -50,6 +51,10 @@ static int peer_socket(struct peer *p)
 	if (addr.sll_ifindex < 0)
 		return addr.sll_ifindex;
 	setsockopt(p->fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+	/* A NIC filters VLANs otherwise. */
+	promisc.mr_ifindex = addr.sll_ifindex;
+	setsockopt(p->fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &promisc,
+		   sizeof(promisc));
 	setsockopt(p->fd, SOL_PACKET, PACKET_AUXDATA, &one, sizeof(one));
 	setsockopt(p->fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one,
 		   sizeof(one));
@@ -123,6 +128,15 @@ int peer_send(struct peer *p, size_t len)
 
 	frame_build(&p->frame, buf, p->seq++, len);
 	return peer_send_raw(p, buf, len);
+}
+
+int peer_send_n(struct peer *p, unsigned int n, size_t len, size_t step)
+{
+	int err = 0;
+
+	for (; n && !err; n--, len += step)
+		err = peer_send(p, len);
+	return err;
 }
 
 static void read_auxdata(struct msghdr *msg, struct tpacket_auxdata *aux)

@@ -29,6 +29,8 @@ void peer_close(struct peer *p);
 
 /* Sends frame p->seq++ of @len bytes. */
 int peer_send(struct peer *p, size_t len);
+/* @n of them, each @step bytes longer than the one before. */
+int peer_send_n(struct peer *p, unsigned int n, size_t len, size_t step);
 /* Sends @len bytes as they are. */
 int peer_send_raw(struct peer *p, const void *buf, size_t len);
 /*

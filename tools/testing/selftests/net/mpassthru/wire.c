@@ -111,12 +111,22 @@ int wire_open_unbound(struct wire *w)
 
 int wire_bind(struct wire *w)
 {
+	long long end = clock_ms() + clock_patience();
+	char msg[256];
+	int err;
+
 	w->fd = mp_open();
 	if (w->fd < 0) {
 		say(MP_NODE ": %s", strerror(-w->fd));
 		return w->fd;
 	}
-	return mp_bind(w->fd, w->dev) ?: nic_wait_running(w->sock, w->dev);
+	/* A test that was killed may be on its way out still. */
+	do {
+		err = mp_bind_msg(w->fd, w->dev, msg, sizeof(msg));
+	} while (err == -EBUSY && clock_ms() < end && !usleep(20000));
+	if (err)
+		say("%s: %s (%s)", w->dev, strerror(-err), msg);
+	return err ?: nic_wait_running(w->sock, w->dev);
 }
 
 int wire_open(struct wire *w)
