@@ -36,7 +36,7 @@
  */
 #define MP_RCVBUF	(4 << 20)
 
-/* The mode of a virtio-net header is at most what 7.x defines, rounded up. */
+/* The longest header that virtio-net defines has 24 bytes; some to spare. */
 #define MP_VNET_HDR_MAX	64
 
 static struct proto mp_proto = {
@@ -53,12 +53,13 @@ static const struct mpassthru_port_ops mp_port_ops = {
 
 /* Binding */
 
-/* Keeps other users of an rx_handler (bridge, bond, macvlan, ...) away.  No
- * frame gets here: they are diverted before.
+/* Keeps other users of an rx_handler (bridge, bond, macvlan, ...) away.  Frames
+ * are diverted before, except what tc redirected to the device: not for us.
  */
 static rx_handler_result_t mp_rx_handler(struct sk_buff **pskb)
 {
-	return RX_HANDLER_PASS;
+	kfree_skb(*pskb);
+	return RX_HANDLER_CONSUMED;
 }
 
 static int mp_bind_check(struct net_device *dev, struct mpassthru_port *port,
@@ -375,12 +376,12 @@ static int mp_set_sndbuf(struct mp_dev *mp, int __user *sp)
 	return 0;
 }
 
-static int mp_set_vnet_hdr(struct mp_dev *mp, unsigned int cmd, int __user *sp)
+static int mp_vnet_ioctl(struct mp_dev *mp, unsigned int cmd, int __user *sp)
 {
-	int hdr_sz = mp->vnet_hdr_sz;
-	int err;
+	int err, hdr_sz;
 
 	mutex_lock(&mp->lock);
+	hdr_sz = mp->vnet_hdr_sz;
 	err = tun_vnet_ioctl(&hdr_sz, &mp->flags, cmd, sp);
 	if (!err && hdr_sz != mp->vnet_hdr_sz) {
 		/* Frames are on the way to where they begin today. */
@@ -420,8 +421,15 @@ static long mp_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return mp_get_hwaddr(mp, argp);
 	case SIOCSIFHWADDR:
 		return mp_set_hwaddr(mp, argp);
+	case TUNGETVNETHDRSZ:
+	case TUNSETVNETHDRSZ:
+	case TUNGETVNETLE:
+	case TUNSETVNETLE:
+	case TUNGETVNETBE:
+	case TUNSETVNETBE:
+		return mp_vnet_ioctl(mp, cmd, argp);
 	default:
-		return mp_set_vnet_hdr(mp, cmd, argp);
+		return -ENOTTY;
 	}
 }
 
@@ -486,8 +494,10 @@ static int mp_shutdown(struct socket *sock, int how)
 
 	if (how != SHUT_RD)
 		return -EOPNOTSUPP;
-	/* Only who shuts down starts zero-copy, so that it is not missed. */
-	if (!READ_ONCE(mp->rx))
+	/* Copies, as usual where vhost-net cannot post: leave RTNL alone.
+	 * Pairs with smp_store_release() in mp_rx_stop().
+	 */
+	if (!smp_load_acquire(&mp->rx))
 		return 0;
 
 	rtnl_lock();
@@ -513,18 +523,24 @@ static const struct proto_ops mp_socket_ops = {
 
 /* File */
 
+/* Runs when a frame was sent, perhaps after mp_release(): the file and its
+ * waiters are gone then, but not mp, which holds the socket.
+ */
 static void mp_write_space(struct sock *sk)
 {
-	wait_queue_head_t *wq;
+	struct mp_dev *mp = container_of(sk, struct mp_dev, sk);
+	struct socket_wq *wq;
 
 	if (!sock_writeable(sk) ||
-	    !test_and_clear_bit(SOCKWQ_ASYNC_NOSPACE, &sk->sk_socket->flags))
+	    !test_and_clear_bit(SOCKWQ_ASYNC_NOSPACE, &mp->sock.flags))
 		return;
 
-	wq = sk_sleep(sk);
-	if (wq)
-		wake_up_interruptible_poll(wq, EPOLLOUT | EPOLLWRNORM |
+	rcu_read_lock();
+	wq = rcu_dereference(sk->sk_wq);
+	if (skwq_has_sleeper(wq))
+		wake_up_interruptible_poll(&wq->wait, EPOLLOUT | EPOLLWRNORM |
 					   EPOLLWRBAND);
+	rcu_read_unlock();
 }
 
 static int mp_open(struct inode *inode, struct file *file)
@@ -563,7 +579,7 @@ static int mp_release(struct inode *inode, struct file *file)
 		mp_unbind(mp);
 	rtnl_unlock();
 
-	/* Frames still on the way out hold the socket and must not wake it. */
+	/* Frames still on the way out hold the socket, not the file. */
 	sock_orphan(&mp->sk);
 	sock_put(&mp->sk);
 	return 0;
@@ -658,7 +674,8 @@ static const struct file_operations mp_fops = {
  * things do so, too, like UNBINDDEV, and make the socket readable after.
  *
  * Context: any.
- * Return: the socket; ERR_PTR(-EINVAL) when @file is something else.
+ * Return: the socket; ERR_PTR(-EINVAL) when @file is something else,
+ * ERR_PTR(-ENOTCONN) when no device is bound to it.
  */
 struct socket *mpassthru_get_socket(struct file *file)
 {

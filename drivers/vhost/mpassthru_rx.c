@@ -311,6 +311,10 @@ static int mp_rx_start_locked(struct mp_dev *mp)
 		return err;
 	}
 
+	/* mp_copy_divert() queues nothing any more that would be older than
+	 * what is posted next.
+	 */
+	synchronize_net();
 	WRITE_ONCE(mp->rx, rx);
 	return 0;
 }
@@ -319,6 +323,10 @@ static int mp_rx_start_locked(struct mp_dev *mp)
 static int mp_rx_start(struct mp_dev *mp)
 {
 	int err;
+
+	/* A guest's kicks come to here: leave RTNL alone. */
+	if (!rcu_access_pointer(mp->dev))
+		return -ENOTCONN;
 
 	rtnl_lock();
 	mutex_lock(&mp->lock);
@@ -357,13 +365,16 @@ void mp_rx_stop(struct mp_dev *mp)
 	WRITE_ONCE(mp->port.rxq, NULL);
 	mp->port.drv->rx_restart(dev, 0);
 
-	WRITE_ONCE(mp->rx, NULL);
 	for (; rx->done != rx->rxq.posted; rx->done++) {
 		slot = mp_slot(rx, rx->done);
 		mp_slot_release(rx, slot);
 		slot->iocb->ki_complete(slot->iocb, -ECANCELED);
 		mp->stats.rewound++;
 	}
+	/* Pairs with smp_load_acquire() in mp_shutdown(): who sees that there
+	 * is nothing to stop may free the kiocbs.
+	 */
+	smp_store_release(&mp->rx, NULL);
 	mp_rx_destroy(rx);
 out:
 	mutex_unlock(&mp->lock);
@@ -391,6 +402,7 @@ out:
  */
 int mp_rx_post(struct mp_dev *mp, struct kiocb *iocb, struct iov_iter *to)
 {
+	struct net_device *dev;
 	struct mp_slot *slot;
 	dma_addr_t dma = 0;
 	struct mp_rx *rx;
@@ -440,8 +452,9 @@ int mp_rx_post(struct mp_dev *mp, struct kiocb *iocb, struct iov_iter *to)
 
 	if (unlikely(wake)) {
 		rcu_read_lock();
-		if (rcu_access_pointer(mp->dev))
-			mp->port.drv->rx_wake(rcu_dereference(mp->dev), 0);
+		dev = rcu_dereference(mp->dev);
+		if (dev)
+			mp->port.drv->rx_wake(dev, 0);
 		rcu_read_unlock();
 	}
 	return -EIOCBQUEUED;
@@ -467,7 +480,8 @@ static int mp_slot_put_hdr(struct mp_dev *mp, struct mp_rx *rx,
 	/* virtio 1.2, 5.1.6.4: only when the guest said VIRTIO_NET_F_GUEST_CSUM
 	 * may there be flags, which QEMU tells us with TUNSETOFFLOAD.
 	 */
-	if (flags & MPASSTHRU_RX_CSUM_OK && mp->features & NETIF_F_HW_CSUM)
+	if (flags & MPASSTHRU_RX_CSUM_OK &&
+	    READ_ONCE(mp->features) & NETIF_F_HW_CSUM)
 		hdr.hdr.flags = VIRTIO_NET_HDR_F_DATA_VALID;
 
 	if (copy_to_iter(&hdr, len, &slot->iter) != len)

@@ -152,11 +152,23 @@ static void fifo_needs_no_wakeup_when_well_armed(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, fifo_post(f, 0x1004));
 }
 
+static void fifo_sees_what_ctor_missed(struct kunit *test)
+{
+	struct fifo *f = fifo_create(test);
+	dma_addr_t dma;
+
+	/* Posted between the last ctor of a poll and its flush. */
+	KUNIT_EXPECT_FALSE(test, mpassthru_ctor(&f->rxq, &dma));
+	KUNIT_EXPECT_FALSE(test, fifo_post(f, 0x1000));
+	KUNIT_EXPECT_TRUE(test, mpassthru_rx_flush(&f->rxq, 0));
+}
+
 static struct kunit_case fifo_cases[] = {
 	KUNIT_CASE(fifo_keeps_order),
 	KUNIT_CASE(fifo_disarm_arms_the_same_again),
 	KUNIT_CASE(fifo_wakes_up_when_it_ran_dry),
 	KUNIT_CASE(fifo_needs_no_wakeup_when_well_armed),
+	KUNIT_CASE(fifo_sees_what_ctor_missed),
 	{}
 };
 

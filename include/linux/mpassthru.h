@@ -64,7 +64,7 @@ struct mpassthru_rxbuf {
  * @need_wakeup: the ring runs low and nothing was posted: whoever posts next
  *	calls &mpassthru_driver_ops.rx_wake
  * @taps: packet sockets want a copy of each frame; written by the driver's
- *	side in mpassthru_rx_flush()
+ *	side in mpassthru_rx_begin()
  *
  * Single producer, single consumer: the consumer serialises itself with a
  * mutex, the driver by NAPI.
@@ -189,15 +189,19 @@ static inline bool netdev_mp_mtu_ok(const struct net_device *dev, int mtu)
  *
  * Asked by a driver when it configures a ring.
  *
- * Context: process, RTNL held.
+ * Context: process; RTNL held, if the device is bound.
  * Return: the FIFO, or NULL: arm it with host memory.
  */
 static inline struct mpassthru_rxq *netdev_mp_rxq(const struct net_device *dev,
 						  unsigned int queue)
 {
-	struct mpassthru_port *port = rtnl_dereference(dev->mp_port);
+	struct mpassthru_port *port;
 
-	return port && !queue ? port->rxq : NULL;
+	if (!netdev_mp_bound(dev) || queue)
+		return NULL;
+
+	port = rtnl_dereference(dev->mp_port);
+	return port->rxq;
 }
 
 /**
@@ -218,6 +222,19 @@ static inline bool mpassthru_ctor(struct mpassthru_rxq *rxq, dma_addr_t *dma)
 	/* READ_ONCE() in mpassthru_armed(); nobody relies on the order. */
 	WRITE_ONCE(rxq->armed, rxq->armed + 1);
 	return true;
+}
+
+/**
+ * mpassthru_rx_begin - before a round of mpassthru_rx()
+ * @rxq: FIFO
+ *
+ * Context: NAPI.
+ */
+static inline void mpassthru_rx_begin(struct mpassthru_rxq *rxq)
+{
+	rcu_read_lock();
+	rxq->taps = dev_nit_active_rcu(rxq->port->dev);
+	rcu_read_unlock();
 }
 
 /**
@@ -270,14 +287,17 @@ static inline bool mpassthru_rx_flush(struct mpassthru_rxq *rxq,
 {
 	u32 armed = rxq->armed;
 
-	rxq->taps = dev_nit_active_rcu(rxq->port->dev);
 	if (rx)
 		rxq->port->ops->rx_flush(rxq);
 
-	/* Well armed: completions will bring NAPI back. */
-	if (armed - rxq->filled > rxq->mask / 8 ||
-	    armed != READ_ONCE(rxq->posted))
+	/* Well armed: completions bring NAPI back. */
+	if (armed - rxq->filled > rxq->mask / 8)
 		return false;
+	/* So do they when the ring is full.  With nothing armed, what is there
+	 * was posted after the last mpassthru_ctor().
+	 */
+	if (armed != READ_ONCE(rxq->posted))
+		return armed == rxq->filled;
 
 	WRITE_ONCE(rxq->need_wakeup, true);
 	/* Pairs with smp_mb() in mpassthru_post(): either that sees the flag

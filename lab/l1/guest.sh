@@ -27,7 +27,8 @@ check() {
 	if text=$("$@" 2>&1); then
 		result "$name" pass "${text##*$'\n'}"
 	else
-		result "$name" fail "${text##*$'\n'}"
+		printf '%s\n' "$text"
+		result "$name" fail "${text%%$'\n'*}"
 	fi
 }
 check ping ping_peer

@@ -1,5 +1,5 @@
 #!/bin/bash
-# kselftest.sh [PROGRAM ...]: the selftests of the series; each KTAP line becomes
+# kselftest.sh ["PROGRAM [OPTION ...]" ...]: the selftests of the series; each KTAP line becomes
 # a result of its own.
 . /src/lab/l1/lib.sh
 
@@ -39,7 +39,9 @@ cd /tmp/kselftest || exit 1
 status=0
 for program; do
 	echo "--- $program"
-	timeout "${limit:-600}" "./$program" 2>&1 | ktap "$program"
+	result_start=$SECONDS
+	read -ra argv <<<"$program"
+	timeout "${limit:-600}" "./${argv[@]}" 2>&1 | ktap "${argv[0]}"
 	state=("${PIPESTATUS[@]}")
 	[ "${state[1]}" = 0 ] || status=1
 	case ${state[0]} in

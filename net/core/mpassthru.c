@@ -140,7 +140,7 @@ static void mpassthru_tap_list(struct list_head *ptypes, struct sk_buff *skb)
  * Memory of a guest is copied first and looked at afterwards: it may change
  * at any time.
  *
- * Context: softirq, RCU read side.
+ * Context: softirq.
  */
 void netdev_mp_tap(struct net_device *dev, const void *data, unsigned int len)
 {
@@ -156,8 +156,10 @@ void netdev_mp_tap(struct net_device *dev, const void *data, unsigned int len)
 	skb_reset_mac_len(skb);
 	__net_timestamp(skb);
 
+	rcu_read_lock();
 	mpassthru_tap_list(&dev_net_rcu(dev)->ptype_all, skb);
 	mpassthru_tap_list(&dev->ptype_all, skb);
+	rcu_read_unlock();
 	consume_skb(skb);
 }
 EXPORT_SYMBOL_GPL(netdev_mp_tap);

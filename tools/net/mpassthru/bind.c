@@ -60,6 +60,14 @@ static int parse_queues(const char *text)
 	return EXIT_OK;
 }
 
+static bool takes_fd(char **cmd)
+{
+	for (; *cmd; cmd++)
+		if (strstr(*cmd, "%fd"))
+			return true;
+	return false;
+}
+
 static int parse_args(int argc, char **argv, struct bind_args *args)
 {
 	static const struct option options[] = {
@@ -105,6 +113,11 @@ static int parse_args(int argc, char **argv, struct bind_args *args)
 		say(0, "bind needs a device, '--' and a command to run");
 		hint("mpctl bind eth0 -- qemu-system-x86_64 ... %s",
 		     netdev_arg);
+		return EXIT_USAGE;
+	}
+	if (!takes_fd(args->cmd)) {
+		say(0, "'%%fd' does not appear in the command");
+		hint("It stands for the descriptor: %s", netdev_arg);
 		return EXIT_USAGE;
 	}
 	if (args->own_mac && args->promisc) {
@@ -256,25 +269,18 @@ static int run(int fd, struct bind_args *args)
 {
 	const unsigned char *m = args->mac;
 	char fd_text[16], mac_text[18];
-	bool used = false;
 	char **arg, *text;
 
 	snprintf(fd_text, sizeof(fd_text), "%d", fd);
 	snprintf(mac_text, sizeof(mac_text), "%02x:%02x:%02x:%02x:%02x:%02x",
 		 m[0], m[1], m[2], m[3], m[4], m[5]);
 	for (arg = args->cmd; *arg; arg++) {
-		used |= !!strstr(*arg, "%fd");
 		text = expand(*arg, fd_text, mac_text);
 		if (!text) {
 			say(errno, "cannot set up the command");
 			return EXIT_SYSTEM;
 		}
 		*arg = text;
-	}
-	if (!used) {
-		say(0, "'%%fd' does not appear in the command");
-		hint("It stands for the descriptor: %s", netdev_arg);
-		return EXIT_USAGE;
 	}
 
 	execvp(args->cmd[0], args->cmd);

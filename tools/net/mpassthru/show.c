@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -121,7 +122,8 @@ int mpctl_show(int argc, char **argv)
 		return EXIT_SYSTEM;
 	}
 	while ((ent = readdir(dir)))
-		if (isdigit((unsigned char)ent->d_name[0]))
+		if (isdigit((unsigned char)ent->d_name[0]) &&
+		    atoi(ent->d_name) != getpid())
 			show_process(&show, ent->d_name);
 	closedir(dir);
 

@@ -9,6 +9,7 @@
 
 #include <linux/mpassthru.h>
 #include <linux/netdevice.h>
+#include <linux/pm_runtime.h>
 #include <net/xdp_sock_drv.h>
 
 #include "igb.h"
@@ -74,7 +75,36 @@ static void igb_mp_kick(struct igb_adapter *adapter,
 		wr32(E1000_ICS, E1000_ICS_RXDMT0);
 }
 
-/* &mpassthru_driver_ops.rx_restart */
+/* An interrupt that came while NAPI was disabled is lost and has left its
+ * vector masked (EIAM): only the end of a poll unmasks it.
+ */
+static void igb_mp_poll(struct igb_ring *ring)
+{
+	local_bh_disable();
+	napi_schedule(&ring->q_vector->napi);
+	local_bh_enable();
+}
+
+/**
+ * igb_mp_up - poll the rings of a device that came up
+ * @adapter: board private structure
+ *
+ * What was posted while it was down found nobody to wake.
+ *
+ * Context: process; NAPI enabled.
+ */
+void igb_mp_up(struct igb_adapter *adapter)
+{
+	int i;
+
+	for (i = 0; i < adapter->num_rx_queues; i++)
+		if (igb_mp_rxq(adapter->rx_ring[i]))
+			igb_mp_poll(adapter->rx_ring[i]);
+}
+
+/* &mpassthru_driver_ops.rx_restart.  Whether the device is present is not
+ * asked: one that the PCI error handlers detached may have its rings armed.
+ */
 static int igb_mp_rx_restart(struct net_device *netdev, unsigned int queue)
 {
 	struct igb_adapter *adapter = netdev_priv(netdev);
@@ -107,8 +137,7 @@ static int igb_mp_rx_restart(struct net_device *netdev, unsigned int queue)
 	igb_configure_rx_ring(adapter, ring);
 	igb_alloc_rx_ring(ring);
 	napi_enable(&ring->q_vector->napi);
-	/* An interrupt may have been lost while NAPI was disabled. */
-	igb_mp_kick(adapter, ring->q_vector);
+	igb_mp_poll(ring);
 out:
 	clear_bit(__IGB_RESETTING, &adapter->state);
 	return 0;
@@ -130,12 +159,25 @@ static void igb_mp_rx_wake(struct net_device *netdev, unsigned int queue)
 
 /* &mpassthru_driver_ops.port_changed.  Frames that were accepted under another
  * limit on their length may sit in the packet buffer: it is flushed by a reset.
+ * A device that is down is reset when it comes up.
+ *
+ * While bound the device is kept from runtime suspend, which takes the rings
+ * down and up again without RTNL.
  */
 static void igb_mp_port_changed(struct net_device *netdev)
 {
+	struct igb_adapter *adapter = netdev_priv(netdev);
+	bool bound = netdev_mp_bound(netdev);
+
+	if (bound)
+		pm_runtime_get_sync(&adapter->pdev->dev);
+
 	netdev_update_features(netdev);
-	if (netif_running(netdev))
-		igb_reinit_locked(netdev_priv(netdev));
+	if (netif_running(netdev) && !test_bit(__IGB_DOWN, &adapter->state))
+		igb_reinit_locked(adapter);
+
+	if (!bound)
+		pm_runtime_put(&adapter->pdev->dev);
 }
 
 static const struct mpassthru_driver_ops igb_mp_ops = {
@@ -246,6 +288,8 @@ static unsigned int igb_mp_rx_flags(struct igb_ring *ring,
 		return MPASSTHRU_RX_BAD;
 
 	/* As igb_rx_checksum(). */
+	if (staterr & E1000_RXD_STAT_IXSM)
+		return 0;
 	if (staterr & (E1000_RXDEXT_STATERR_TCPE | E1000_RXDEXT_STATERR_IPE) ||
 	    !(ring->netdev->features & NETIF_F_RXCSUM))
 		return 0;
@@ -274,6 +318,7 @@ int igb_mp_clean_rx_irq(struct igb_q_vector *q_vector,
 	if (!budget)
 		return 0;
 
+	mpassthru_rx_begin(rxq);
 	while (total_packets < budget && ntc != ring->next_to_use) {
 		rx_desc = IGB_RX_DESC(ring, ntc);
 		/* The length may be there before the status. */

@@ -109,7 +109,7 @@ void guest_kick(struct guest *g);
 int guest_recv(struct guest *g, struct guest_frame *f, int ms);
 /* Take a used buffer, without looking at what is in it; 0, 1 or -1. */
 int guest_take(struct guest *g, int *buf, __u32 *len, int ms);
-/* Like guest_recv(), but waits for a frame of stream @s and puts back all others. */
+/* Like guest_recv(), for frames of stream @s; puts the others back. */
 int guest_recv_of(struct guest *g, const struct frame *s,
 		  struct guest_frame *f, __u32 *seq, int ms);
 /* What is posted and not used, according to the ring. */

@@ -106,6 +106,15 @@ static void take_blindly(struct guest *g, struct guest_frame *f)
 		;
 }
 
+static int post_some(struct guest *g, int from, int to)
+{
+	for (; from < to; from++)
+		if (guest_post(g, from))
+			return -1;
+	guest_kick(g);
+	return 0;
+}
+
 /*
  * Buffer @bad, which cannot be written, among good ones.  It comes back empty
  * in its turn, and no frame that others have room for is lost.
@@ -113,11 +122,15 @@ static void take_blindly(struct guest *g, struct guest_frame *f)
 static int one_bad_buffer(struct wire *w, struct guest *g,
 			  struct guest_frame *f, int bad)
 {
-	__u32 want = w->peer.seq, seq;
 	unsigned int i, frames = 0;
+	__u32 want, seq;
 	bool back = false;
 
 	g->buf[bad].wild = true;
+	/* Some good ones first: what starts the queue may cost frames. */
+	if (post_some(g, 0, bad) || flow_start(w, g))
+		return -1;
+	want = w->peer.seq;
 	if (guest_post_all(g))
 		return -1;
 	if (peer_send_n(&w->peer, BUFS, 1000, 0))
@@ -454,6 +467,7 @@ TEST_F_TIMEOUT(hostile, across_regions, CLOCK_TEST)
 		{ .addr = GUEST_BASE, .mem = g->mem, .size = half },
 		{ .addr = GUEST_BASE + half, .size = g->size - half },
 	};
+	long long end = clock_ms() + clock_patience();
 	unsigned char want[FRAME_MAX];
 	unsigned char *apart;
 
@@ -466,12 +480,15 @@ TEST_F_TIMEOUT(hostile, across_regions, CLOCK_TEST)
 	g->buf[0].sg[0].addr = GUEST_BASE + half - 700;
 	g->buf[0].wild = true;
 	frame_build(&self->w.peer.frame, want, self->w.peer.seq, sizeof(want));
+	/* Frames of others and of before may come, and ours be lost. */
 	do {
-		ASSERT_EQ(0, guest_post(g, 0));
+		if (!vq_out(&g->rx))
+			ASSERT_EQ(0, guest_post(g, 0));
 		guest_kick(g);
 		ASSERT_EQ(0, peer_send_raw(&self->w.peer, want, sizeof(want)));
-		ASSERT_EQ(0, guest_recv(g, &self->f, clock_patience()));
-	} while (memcmp(self->f.data, want, 688));
+		ASSERT_LE(0, guest_recv(g, &self->f, 500));
+	} while (memcmp(self->f.data, want, 688) && clock_ms() < end);
+	EXPECT_EQ(0, memcmp(self->f.data, want, 688));
 	EXPECT_EQ(0, memcmp(apart, want + 688, sizeof(want) - 688));
 	munmap(apart, area[1].size);
 }

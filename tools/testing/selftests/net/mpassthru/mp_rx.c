@@ -630,7 +630,10 @@ TEST_F_TIMEOUT(guest, idle_at_first, CLOCK_TEST)
 	ASSERT_EQ(0, flow_repeat(w, g, 128, 900, 32));
 }
 
-/* One descriptor serves one guest: a second one takes nothing from it. */
+/*
+ * One descriptor serves one guest.  What a second one does to it may cost
+ * frames, but the first goes on.
+ */
 TEST_F_TIMEOUT(guest, second_guest, CLOCK_TEST)
 {
 	struct guest other;
@@ -640,9 +643,11 @@ TEST_F_TIMEOUT(guest, second_guest, CLOCK_TEST)
 	ASSERT_EQ(0, guest_open(&other, &self->g.cfg));
 	vhost_set_backend(&other.vhost, GUEST_RX, self->w.fd);
 	ASSERT_EQ(0, guest_post_all(&other));
-	EXPECT_EQ(0, flow_repeat(&self->w, &self->g, 256, 900, 32));
+	ASSERT_EQ(0, peer_flood(&self->w.peer, 900));
+	EXPECT_EQ(0, flow_pump(&self->w, &self->g, 500));
 	guest_close(&other);
-	ASSERT_EQ(0, flow_repeat(&self->w, &self->g, 256, 900, 32));
+	EXPECT_EQ(0, flow_pump(&self->w, &self->g, 500));
+	peer_calm(&self->w.peer);
 
 	ASSERT_EQ(0, guest_stop(&self->g));
 	ASSERT_EQ(0, guest_open(&other, &self->g.cfg));
