@@ -132,7 +132,9 @@ static void fifo_wakes_up_when_it_ran_dry(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, fifo_post(f, 0x1001));
 	KUNIT_EXPECT_FALSE(test, fifo_post(f, 0x1002));
 
-	/* No frame, no flush. */
+	/* No frame, no flush; but a dry ring is to be armed. */
+	KUNIT_EXPECT_TRUE(test, mpassthru_rx_flush(&f->rxq, 0));
+	mpassthru_ctor(&f->rxq, &dma);
 	KUNIT_EXPECT_FALSE(test, mpassthru_rx_flush(&f->rxq, 0));
 	KUNIT_EXPECT_EQ(test, f->flushes, 1);
 }

@@ -1,6 +1,6 @@
 #!/bin/bash
-# kselftest.sh ["PROGRAM [OPTION ...]" ...]: the selftests of the series; each KTAP line becomes
-# a result of its own.
+# kselftest.sh ["PROGRAM [OPTION ...]" ...]: the selftests of the series; each
+# KTAP line becomes a result of its own.
 . /src/lab/l1/lib.sh
 
 dir=/src/build/kselftest/net/mpassthru
@@ -41,7 +41,7 @@ for program; do
 	echo "--- $program"
 	result_start=$SECONDS
 	read -ra argv <<<"$program"
-	timeout "${limit:-600}" "./${argv[@]}" 2>&1 | ktap "${argv[0]}"
+	timeout "${limit:-600}" "./${argv[0]}" "${argv[@]:1}" 2>&1 | ktap "${argv[0]}"
 	state=("${PIPESTATUS[@]}")
 	[ "${state[1]}" = 0 ] || status=1
 	case ${state[0]} in
