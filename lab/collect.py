@@ -8,13 +8,19 @@
 
 import json
 import os
+import re
 import sys
 
 RESULTS = "/src/build/results/"
 LIST = RESULTS + "test.jsonl"
 
-# Skips that are in order, as (test name, config); any other fails the whole.
-EXPECTED_SKIPS = set()
+# Skips that are in order: "test name [config]"; any other fails the whole.
+EXPECTED_SKIPS = re.compile(
+    # A short buffer needs mergeable ones, a ring used in order has no base.
+    r"mp_hostile/hostile\.plain\.long_and_short |"
+    r"mp_stop/stop\.in_order\.base_read_and_set |"
+    # The plain kernel has no fault injection.
+    r"mp_fault/.* \[plain\]")
 
 
 def add(name, config, result, seconds, remark="", advice=""):
@@ -62,7 +68,7 @@ def summary():
     count = {r: sum(t["result"] == r for t in tests)
              for r in ("pass", "fail", "skip")}
     unexpected = [t for t in tests if t["result"] == "skip" and
-                  (t["name"], t["config"]) not in EXPECTED_SKIPS]
+                  not EXPECTED_SKIPS.match("%(name)s [%(config)s]" % t)]
     with open(RESULTS + "test.json", "w") as f:
         json.dump({"passed": count["pass"], "failed": count["fail"],
                    "skipped": count["skip"], "tests": tests}, f, indent=1)

@@ -6,7 +6,7 @@ BAD+='|possible (circular|recursive)|inconsistent lock state|suspicious RCU'
 BAD+='|DMAR:.*([Ff]ault|ERROR)|DMA-API: (.*device driver|.*exceeded|.*cacheline)'
 BAD+='|blocked for more than|soft lockup|rcu.*stall|Detected Hang'
 BAD+='|refcount_t|ref_tracker:|unregister_netdevice: waiting'
-BAD+='|kmemleak: [0-9]+ new|ODEBUG:|use-after-free|page_pool.*stalled'
+BAD+='|kmemleak: [0-9]+ new|ODEBUG:|page_pool.*stalled'
 
 # kmemleak reports an object that two scans in a row found no pointer to.
 scan_kmemleak() {

@@ -56,11 +56,14 @@ guest_broken() {
 guest_launch() {
 	local backend=$1 kernel=$2 image netdev device mac=52:54:00:12:00:03
 	local wrap=()
-	# Nested under TCG a one-shot timer interrupt gets lost now and then, tap
-	# or mp alike, and an idle guest sleeps on. A periodic tick wakes it.
+	# Nested under TCG a timer interrupt gets lost now and then, tap or mp
+	# alike, and an idle guest sleeps on. A periodic tick wakes it, or else
+	# guest_nudge.
 	local tick="nohz=off highres=off"
+	local console=socket,id=serial,path=$GUEST_DIR/nudge,server=on,wait=off
 
 	shift 2
+	console+=,logfile=$GUEST_DIR/console
 	image=/src/build/guest/vmlinuz-debian
 	if [ "$kernel" != debian ]; then
 		# A debug kernel tests the host; the guest need not be slow.
@@ -82,7 +85,7 @@ guest_launch() {
 		-display none -M q35 -accel kvm -cpu host -m 256M \
 		-kernel "$image" -initrd "/src/build/guest/initramfs-$kernel" \
 		-append "console=ttyS0 quiet panic=-1 $tick" \
-		-chardev file,id=serial,path=$GUEST_DIR/console \
+		-chardev "$console" \
 		-serial chardev:serial \
 		-chardev socket,id=command,path=$GUEST_DIR/command,server=on,wait=off \
 		-serial chardev:command \
@@ -123,11 +126,18 @@ guest_expect() {
 			[ $? -gt 128 ] || break
 			part+=$GUEST_REPLY
 			! guest_broken || break
+			guest_nudge
 		fi
 	done
 	echo "guest: no $2 in ${1} s" >&2
 	guest_log >&2
 	return 1
+}
+
+# An interrupt of the console, for a guest that lost that of its timer. It does
+# nothing for one that waits for the network.
+guest_nudge() {
+	echo | timeout 2 socat -u - UNIX-CONNECT:$GUEST_DIR/nudge 2>/dev/null
 }
 
 # guest_run COMMAND: in the guest; its output and its status.
