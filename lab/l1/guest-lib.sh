@@ -32,7 +32,8 @@ backend_teardown() {
 	esac
 }
 
-# guest_start tap|mp 7.3|debian [QEMU ARGUMENT ...]: until it answers.
+# guest_start tap|mp 7.3|debian [QEMU ARGUMENT ...]: until it answers. With
+# GUEST_STATE, a file of guest_save, it goes on from there.
 #
 # TCG's SVM now and then leaves a delivered interrupt marked as pending, and KVM
 # gives up on the next MMIO ("KVM internal error. Suberror: 3"), tap or mp alike.
@@ -89,12 +90,33 @@ guest_launch() {
 		-serial chardev:serial \
 		-chardev socket,id=command,path=$GUEST_DIR/command,server=on,wait=off \
 		-serial chardev:command \
+		-monitor unix:$GUEST_DIR/monitor,server=on,wait=off \
+		${GUEST_STATE:+-incoming "exec:cat $GUEST_STATE"} \
 		-netdev "$netdev" -device "$device" "$@" 3>&- \
 		>$GUEST_DIR/qemu 2>&1 &
 	QEMU_PID=$!
 	wait_for 20 guest_listens || return 1
 	guest_connect
-	guest_expect 90 @ready
+	if [ "${GUEST_STATE:-}" ]; then
+		# The first character after a migration gets lost.
+		GUEST_TIMEOUT=20 guest_run ' true'
+	else
+		guest_expect 90 @ready
+	fi
+}
+
+# guest_save FILE: migrates it to a file, after which it does not run.
+guest_save() {
+	guest_monitor "migrate -d \"exec:cat >$1\"" >/dev/null
+	wait_for 60 guest_saved
+}
+
+guest_saved() {
+	guest_monitor "info migrate" | grep -q 'Status:.*completed'
+}
+
+guest_monitor() {
+	printf '%s\n' "$1" | socat -t 2 - UNIX-CONNECT:$GUEST_DIR/monitor
 }
 
 # QEMU has the command port up, or is gone already.
