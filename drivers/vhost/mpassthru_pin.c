@@ -20,6 +20,7 @@
 #include <linux/sched/signal.h>
 #include <linux/sched/user.h>
 #include <linux/slab.h>
+#include <linux/swiotlb.h>
 
 #include "mpassthru_pin.h"
 
@@ -29,8 +30,8 @@
 /* An address space that changes faster than we can pin is given up on. */
 #define MP_PIN_RETRIES		4
 
-/* Buffers in guest memory are never synced: where the device needs that
- * (swiotlb), they are not armed at all, see mp_pin_map().
+/* A page is synced buffer by buffer, mp_pin_sync_for_cpu(), and not as a whole
+ * when it is mapped and unmapped.
  */
 #define MP_PIN_DMA_ATTR		DMA_ATTR_SKIP_CPU_SYNC
 
@@ -54,6 +55,13 @@ static void mp_pins_uncharge(struct mp_pins *pins)
 	atomic_long_dec(&pins->user->locked_vm);
 }
 
+/* May a mapping of a whole page be one of the swiotlb? */
+static bool mp_pins_swiotlb(struct mp_pins *pins)
+{
+	return dma_addressing_limited(pins->dev) ||
+	       is_swiotlb_force_bounce(pins->dev);
+}
+
 static int mp_pin_map(struct mp_pins *pins, struct mp_pin *pin)
 {
 	pin->dma = dma_map_page_attrs(pins->dev, pin->page, 0, PAGE_SIZE,
@@ -61,10 +69,13 @@ static int mp_pin_map(struct mp_pins *pins, struct mp_pin *pin)
 	if (dma_mapping_error(pins->dev, pin->dma))
 		return -ENOMEM;
 
-	/* A page out of reach of the device is mapped to a swiotlb slot: a
-	 * copy that nobody sees.  Rather have the bounce page that is counted.
+	/* Where syncs are not for nothing: an IOMMU, a device that is not
+	 * coherent, or a page out of reach of the device that is mapped to a
+	 * swiotlb slot.  The last is a copy that nobody sees.  Rather have the
+	 * bounce page that is counted.
 	 */
-	if (!dma_need_sync(pins->dev, pin->dma))
+	pin->sync = dma_need_sync(pins->dev, pin->dma);
+	if (!pin->sync || !mp_pins_swiotlb(pins))
 		return 0;
 
 	dma_unmap_page_attrs(pins->dev, pin->dma, PAGE_SIZE, DMA_FROM_DEVICE,

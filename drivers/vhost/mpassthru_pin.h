@@ -15,16 +15,19 @@
  * @page: the page
  * @dma: its address for the device
  * @index: user address divided by PAGE_SIZE
+ * @sync: the CPU sees what the NIC wrote after mp_pin_sync_for_cpu() only
  * @users: posted buffers that lie on it
  * @dead: no longer what the user address maps to; goes with its last user
  *
- * Protected by the lock of mp_pins.xa; @page, @dma and @index are constant.
+ * Protected by the lock of mp_pins.xa; @page, @dma, @index and @sync are
+ * constant.
  */
 struct mp_pin {
 	struct list_head	list;
 	struct page		*page;
 	dma_addr_t		dma;
 	unsigned long		index;
+	bool			sync;
 	unsigned int		users;
 	bool			dead;
 };
@@ -74,5 +77,25 @@ struct mp_pins *mp_pins_create(struct device *dev);
 void mp_pins_destroy(struct mp_pins *pins);
 struct mp_pin *mp_pin_get(struct mp_pins *pins, unsigned long uaddr);
 void mp_pin_put(struct mp_pins *pins, struct mp_pin *pin);
+
+/* Before the NIC gets @len bytes at @offset of a page, and after it wrote them.
+ * Any context.
+ */
+static inline void mp_pin_sync_for_device(struct mp_pins *pins,
+					  struct mp_pin *pin,
+					  unsigned int offset, unsigned int len)
+{
+	if (unlikely(pin->sync))
+		dma_sync_single_range_for_device(pins->dev, pin->dma, offset,
+						 len, DMA_FROM_DEVICE);
+}
+
+static inline void mp_pin_sync_for_cpu(struct mp_pins *pins, struct mp_pin *pin,
+				       unsigned int offset, unsigned int len)
+{
+	if (unlikely(pin->sync))
+		dma_sync_single_range_for_cpu(pins->dev, pin->dma, offset, len,
+					      DMA_FROM_DEVICE);
+}
 
 #endif /* _VHOST_MPASSTHRU_PIN_H */

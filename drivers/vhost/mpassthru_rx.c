@@ -160,6 +160,37 @@ static bool mp_pins_adjacent(const struct mp_pin *a, const struct mp_pin *b)
 	       a->dma + PAGE_SIZE == b->dma;
 }
 
+/* The part of a frame of @len bytes that lies in the first page. */
+static unsigned int mp_slot_head(const struct mp_slot *slot, unsigned int len)
+{
+	return min_t(unsigned int, len, PAGE_SIZE - slot->offset);
+}
+
+static void mp_slot_sync_for_device(struct mp_rx *rx, struct mp_slot *slot)
+{
+	unsigned int head = mp_slot_head(slot, rx->data_len);
+
+	mp_pin_sync_for_device(rx->pins, slot->pins[0], slot->offset, head);
+	if (slot->pins[1])
+		mp_pin_sync_for_device(rx->pins, slot->pins[1], 0,
+				       rx->data_len - head);
+}
+
+/* Make @len bytes that the NIC wrote visible.  Any context. */
+static void mp_slot_sync_for_cpu(struct mp_rx *rx, struct mp_slot *slot,
+				 unsigned int len)
+{
+	unsigned int head = mp_slot_head(slot, len);
+
+	if (unlikely(slot->bounce)) {
+		page_pool_dma_sync_for_cpu(rx->bounces, slot->bounce, 0, len);
+		return;
+	}
+	mp_pin_sync_for_cpu(rx->pins, slot->pins[0], slot->offset, head);
+	if (slot->pins[1] && len > head)
+		mp_pin_sync_for_cpu(rx->pins, slot->pins[1], 0, len - head);
+}
+
 /* Point the NIC at the buffer itself.  Returns why that is not possible, or
  * -EFAULT.
  */
@@ -188,6 +219,7 @@ static int mp_slot_pin(struct mp_rx *rx, struct mp_slot *slot, dma_addr_t *dma)
 
 	slot->offset = offset_in_page(start);
 	*dma = slot->pins[0]->dma + slot->offset;
+	mp_slot_sync_for_device(rx, slot);
 	return MP_BOUNCE_NONE;
 
 err:
@@ -495,7 +527,6 @@ static int mp_slot_put_hdr(struct mp_dev *mp, struct mp_rx *rx,
 static int mp_slot_copy(struct mp_rx *rx, struct mp_slot *slot,
 			unsigned int len)
 {
-	page_pool_dma_sync_for_cpu(rx->bounces, slot->bounce, 0, len);
 	if (copy_to_iter(page_address(slot->bounce), len, &slot->iter) != len)
 		return -EFAULT;
 	return 0;
@@ -507,6 +538,7 @@ static long mp_slot_finish(struct mp_dev *mp, struct mp_rx *rx,
 {
 	if (unlikely(buf->flags & MPASSTHRU_RX_BAD))
 		goto empty;
+	mp_slot_sync_for_cpu(rx, slot, buf->len);
 	if (unlikely(mp_slot_put_hdr(mp, rx, slot, buf->flags)))
 		goto empty;
 	if (unlikely(slot->bounce)) {
@@ -579,12 +611,11 @@ void mp_rx_tap(struct mpassthru_rxq *rxq, u32 idx, unsigned int len)
 	if (len < ETH_HLEN)
 		return;
 
-	if (slot->bounce) {
-		page_pool_dma_sync_for_cpu(rx->bounces, slot->bounce, 0, len);
+	mp_slot_sync_for_cpu(rx, slot, len);
+	if (slot->bounce)
 		data = page_address(slot->bounce);
-	} else {
+	else
 		data = page_address(slot->pins[0]->page) + slot->offset;
-	}
 	netdev_mp_tap(rxq->port->dev, data, len);
 }
 

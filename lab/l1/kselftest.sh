@@ -8,8 +8,8 @@ dir=/src/build/kselftest/net/mpassthru
 [ -e /dev/net/mp ] || { result kselftest fail "no /dev/net/mp"; exit 1; }
 
 # The emulated host is slow, with the debug options slower still.
-export MP_PATIENCE=2
-[ "$LAB_CONFIG" = plain ] || MP_PATIENCE=6
+export MP_PATIENCE=5
+[ "$LAB_CONFIG" = plain ] || MP_PATIENCE=20
 limit=$(sed -n 's/^timeout=//p' $dir/settings)
 
 # ktap PROGRAM: results out of KTAP on standard input.
