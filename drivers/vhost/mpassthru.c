@@ -378,20 +378,21 @@ static int mp_set_sndbuf(struct mp_dev *mp, int __user *sp)
 
 static int mp_vnet_ioctl(struct mp_dev *mp, unsigned int cmd, int __user *sp)
 {
-	int err, hdr_sz;
+	int old = READ_ONCE(mp->vnet_hdr_sz), hdr_sz = old, err;
+
+	/* Not under a lock: it may wait for user memory as long as that likes. */
+	err = tun_vnet_ioctl(&hdr_sz, &mp->flags, cmd, sp);
+	if (err || hdr_sz == old)
+		return err;
 
 	mutex_lock(&mp->lock);
-	hdr_sz = mp->vnet_hdr_sz;
-	err = tun_vnet_ioctl(&hdr_sz, &mp->flags, cmd, sp);
-	if (!err && hdr_sz != mp->vnet_hdr_sz) {
-		/* Frames are on the way to where they begin today. */
-		if (mp->rx)
-			err = -EBUSY;
-		else if (hdr_sz > MP_VNET_HDR_MAX)
-			err = -EINVAL;
-		else
-			WRITE_ONCE(mp->vnet_hdr_sz, hdr_sz);
-	}
+	/* Frames are on the way to where they begin today. */
+	if (mp->rx)
+		err = -EBUSY;
+	else if (hdr_sz > MP_VNET_HDR_MAX)
+		err = -EINVAL;
+	else
+		WRITE_ONCE(mp->vnet_hdr_sz, hdr_sz);
 	mutex_unlock(&mp->lock);
 
 	return err;
@@ -722,3 +723,4 @@ module_exit(mp_exit);
 
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("Zero-copy receive from a NIC into the buffers of a guest");
+MODULE_IMPORT_NS("NETDEV_INTERNAL");

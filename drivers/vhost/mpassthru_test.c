@@ -127,15 +127,17 @@ static void fifo_wakes_up_when_it_ran_dry(struct kunit *test)
 
 	/* The only frame: flushed once, the ring is dry. */
 	mpassthru_rx(&f->rxq, 60, 0);
-	KUNIT_EXPECT_FALSE(test, mpassthru_rx_flush(&f->rxq, 1));
+	KUNIT_EXPECT_FALSE(test, mpassthru_rx_flush(&f->rxq, 1, true));
 	KUNIT_EXPECT_EQ(test, f->flushes, 1);
 	KUNIT_EXPECT_TRUE(test, fifo_post(f, 0x1001));
 	KUNIT_EXPECT_FALSE(test, fifo_post(f, 0x1002));
 
 	/* No frame, no flush; but a dry ring is to be armed. */
-	KUNIT_EXPECT_TRUE(test, mpassthru_rx_flush(&f->rxq, 0));
+	KUNIT_EXPECT_TRUE(test, mpassthru_rx_flush(&f->rxq, 0, true));
+	/* Not even room for one: completions bring it back. */
+	KUNIT_EXPECT_FALSE(test, mpassthru_rx_flush(&f->rxq, 0, false));
 	mpassthru_ctor(&f->rxq, &dma);
-	KUNIT_EXPECT_FALSE(test, mpassthru_rx_flush(&f->rxq, 0));
+	KUNIT_EXPECT_FALSE(test, mpassthru_rx_flush(&f->rxq, 0, true));
 	KUNIT_EXPECT_EQ(test, f->flushes, 1);
 }
 
@@ -150,7 +152,7 @@ static void fifo_needs_no_wakeup_when_well_armed(struct kunit *test)
 		mpassthru_ctor(&f->rxq, &dma);
 	}
 	mpassthru_rx(&f->rxq, 60, 0);
-	KUNIT_EXPECT_FALSE(test, mpassthru_rx_flush(&f->rxq, 1));
+	KUNIT_EXPECT_FALSE(test, mpassthru_rx_flush(&f->rxq, 1, true));
 	KUNIT_EXPECT_FALSE(test, fifo_post(f, 0x1004));
 }
 
@@ -162,7 +164,7 @@ static void fifo_sees_what_ctor_missed(struct kunit *test)
 	/* Posted between the last ctor of a poll and its flush. */
 	KUNIT_EXPECT_FALSE(test, mpassthru_ctor(&f->rxq, &dma));
 	KUNIT_EXPECT_FALSE(test, fifo_post(f, 0x1000));
-	KUNIT_EXPECT_TRUE(test, mpassthru_rx_flush(&f->rxq, 0));
+	KUNIT_EXPECT_TRUE(test, mpassthru_rx_flush(&f->rxq, 0, true));
 }
 
 static struct kunit_case fifo_cases[] = {

@@ -92,9 +92,9 @@ struct mpassthru_rxq {
  * @rx_restart: quiesce receive queue @queue, give back what its ring holds,
  *	look at netdev_mp_rxq() anew, arm the ring with what that says and run
  *	it.  When it returns, with whatever result, no DMA that was under way
- *	before goes on.  An error is possible only when netdev_mp_rxq() is not
- *	NULL.  Process context, may sleep; RTNL held, and a mutex of the
- *	consumer.
+ *	before goes on, also when the interface is down or the device gone.  An
+ *	error is possible only when netdev_mp_rxq() is not NULL.  Process
+ *	context, may sleep; RTNL held, and a mutex of the consumer.
  * @rx_wake: have NAPI of receive queue @queue run soon.  Process context, RCU
  *	read side: must not sleep.  May race with the device going down.
  */
@@ -129,7 +129,8 @@ struct mpassthru_port_ops {
  * @drv: set by ndo_mp_port_prep
  * @ops: set by the mp device
  * @dev: the device, while attached
- * @rxq: FIFO of receive queue 0 while zero-copy is on, else NULL.  RTNL.
+ * @rxq: FIFO of receive queue 0 while zero-copy is on, else NULL.  Written
+ *	under RTNL
  */
 struct mpassthru_port {
 	int				hdr_len;
@@ -155,7 +156,9 @@ void netdev_mp_tap(struct net_device *dev, const void *data, unsigned int len);
  * netdev_mp_bound - is @dev bound to an mp device
  * @dev: network device
  *
- * Context: any; stable under RTNL.
+ * Context: any.  Stable under RTNL.  In an RCU reader, such as all that runs
+ * with a spinlock held, it may miss a binding that has not reached
+ * &mpassthru_driver_ops.port_changed yet.
  * Return: true from netdev_mp_port_attach() to netdev_mp_port_detach()
  */
 static inline bool netdev_mp_bound(const struct net_device *dev)
@@ -219,7 +222,7 @@ static inline bool mpassthru_ctor(struct mpassthru_rxq *rxq, dma_addr_t *dma)
 		return false;
 
 	*dma = rxq->bufs[rxq->armed & rxq->mask].dma;
-	/* READ_ONCE() in mpassthru_armed(); nobody relies on the order. */
+	/* Counters read it at any time; nobody relies on the order. */
 	WRITE_ONCE(rxq->armed, rxq->armed + 1);
 	return true;
 }
@@ -274,6 +277,7 @@ static inline void mpassthru_rx(struct mpassthru_rxq *rxq, unsigned int len,
  * mpassthru_rx_flush - end of a round of mpassthru_rx()
  * @rxq: FIFO
  * @rx: number of frames in this round
+ * @room: the ring has free descriptors
  *
  * To be called once a poll, after mpassthru_ctor() was called for every free
  * descriptor.
@@ -283,7 +287,7 @@ static inline void mpassthru_rx(struct mpassthru_rxq *rxq, unsigned int len,
  * poll again.
  */
 static inline bool mpassthru_rx_flush(struct mpassthru_rxq *rxq,
-				      unsigned int rx)
+				      unsigned int rx, bool room)
 {
 	u32 armed = rxq->armed;
 
@@ -293,11 +297,11 @@ static inline bool mpassthru_rx_flush(struct mpassthru_rxq *rxq,
 	/* Well armed: completions bring NAPI back. */
 	if (armed - rxq->filled > rxq->mask / 8)
 		return false;
-	/* So do they when the ring is full.  With nothing armed, what is there
-	 * was posted after the last mpassthru_ctor().
+	/* So do they when the ring is full.  Else, what is there was posted
+	 * after the last mpassthru_ctor().
 	 */
 	if (armed != READ_ONCE(rxq->posted))
-		return armed == rxq->filled;
+		return room;
 
 	WRITE_ONCE(rxq->need_wakeup, true);
 	/* Pairs with smp_mb() in mpassthru_post(): either that sees the flag

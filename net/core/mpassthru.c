@@ -92,6 +92,10 @@ int netdev_mp_port_attach(struct net_device *dev, struct mpassthru_port *port)
 	port->dev = dev;
 	static_branch_inc(&mpassthru_needed_key);
 	rcu_assign_pointer(dev->mp_port, port);
+	/* Who saw it unbound without RTNL, as ndo_set_rx_mode does under the
+	 * lock of the addresses, is done before the driver applies its limits.
+	 */
+	synchronize_net();
 
 	return 0;
 }

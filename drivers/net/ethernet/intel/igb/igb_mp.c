@@ -102,8 +102,9 @@ void igb_mp_up(struct igb_adapter *adapter)
 			igb_mp_poll(adapter->rx_ring[i]);
 }
 
-/* &mpassthru_driver_ops.rx_restart.  Whether the device is present is not
- * asked: one that the PCI error handlers detached may have its rings armed.
+/* &mpassthru_driver_ops.rx_restart.  Whether the device is present or running
+ * is not asked: one that the PCI error handlers detached may have its rings
+ * armed, and igb_close() leaves them so.
  */
 static int igb_mp_rx_restart(struct net_device *netdev, unsigned int queue)
 {
@@ -112,12 +113,9 @@ static int igb_mp_rx_restart(struct net_device *netdev, unsigned int queue)
 
 	ASSERT_RTNL();
 
-	/* When it comes up, igb_configure_rx_ring() looks at the port. */
-	if (!netif_running(netdev))
-		return 0;
-
 	while (test_and_set_bit(__IGB_RESETTING, &adapter->state))
 		usleep_range(1000, 2000);
+	/* When it comes up, igb_configure_rx_ring() looks at the port. */
 	if (test_bit(__IGB_DOWN, &adapter->state))
 		goto out;
 
@@ -162,7 +160,8 @@ static void igb_mp_rx_wake(struct net_device *netdev, unsigned int queue)
  * A device that is down is reset when it comes up.
  *
  * While bound the device is kept from runtime suspend, which takes the rings
- * down and up again without RTNL.
+ * down and up again without RTNL.  As in __igb_open(), that waits for a suspend
+ * that has begun.
  */
 static void igb_mp_port_changed(struct net_device *netdev)
 {
@@ -341,7 +340,7 @@ int igb_mp_clean_rx_irq(struct igb_q_vector *q_vector,
 
 	igb_update_rx_stats(q_vector, total_packets, total_bytes);
 	igb_mp_alloc_rx_buffers(ring, rxq);
-	if (mpassthru_rx_flush(rxq, total_packets))
+	if (mpassthru_rx_flush(rxq, total_packets, igb_desc_unused(ring)))
 		return budget;
 
 	return total_packets;
