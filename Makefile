@@ -5,6 +5,7 @@ help:
 	@echo 'make test          every test; ends with "N passed, N failed, N skipped"'
 	@echo 'make kernel        build/kernel-plain; kernel-debug: KASAN, lockdep, ...'
 	@echo 'make rootfs        the Debian root with compiler, QEMU and tools'
+	@echo 'make series        the patches as mails, RFC or REV=vN, in build/series'
 	@echo 'make shell         an interactive shell on the emulated host'
 	@echo 'make clean         remove build/ (downloads stay in the cache)'
 	@echo
@@ -13,7 +14,7 @@ help:
 	@echo 'MIRROR=url         a Debian mirror other than the one of this machine'
 	@echo 'MPASSTHRU_CACHE=dir  instead of ~/.cache/mpassthru'
 
-export LINUX RAW MIRROR MPASSTHRU_CACHE
+export LINUX RAW REV MIRROR MPASSTHRU_CACHE
 
 demo:
 	@lab/demo
@@ -30,6 +31,9 @@ kernel-debug:
 rootfs:
 	@lab/rootfs
 
+series:
+	@lab/series
+
 shell: kernel
 	@lab/tools
 	@lab/guest-images
@@ -38,4 +42,4 @@ shell: kernel
 clean:
 	rm -rf build
 
-.PHONY: help demo test kernel kernel-debug rootfs shell clean
+.PHONY: help demo test kernel kernel-debug rootfs series shell clean

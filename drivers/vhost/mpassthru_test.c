@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* KUnit tests of what needs no NIC: the FIFO and the pin cache. */
+/* KUnit tests of what needs no NIC: the port, the FIFO and the pin cache. */
 
 #include <kunit/device.h>
 #include <kunit/test.h>
@@ -10,6 +10,148 @@
 #include <linux/sched/user.h>
 
 #include "mpassthru_pin.h"
+
+/* Port */
+
+static int port_prep(struct net_device *dev, struct mpassthru_port *port,
+		     struct netlink_ext_ack *extack)
+{
+	struct mpassthru_port *answer = netdev_priv(dev);
+
+	port->hdr_len = answer->hdr_len;
+	port->data_len = answer->data_len;
+	port->npages = answer->npages;
+	port->drv = answer->drv;
+	return 0;
+}
+
+static const struct net_device_ops port_netdev_ops = {
+	.ndo_mp_port_prep	= port_prep,
+};
+
+static const struct mpassthru_driver_ops port_driver_ops = {};
+
+static void port_free_netdev(void *dev)
+{
+	free_netdev(dev);
+}
+
+static struct net_device *port_netdev(struct kunit *test)
+{
+	struct net_device *dev = alloc_etherdev(sizeof(struct mpassthru_port));
+
+	KUNIT_ASSERT_NOT_NULL(test, dev);
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test, port_free_netdev, dev));
+	strscpy(dev->name, "port0");
+	return dev;
+}
+
+static int port_ask(struct net_device *dev, struct mpassthru_port *port,
+		    struct netlink_ext_ack *extack)
+{
+	int err;
+
+	rtnl_lock();
+	err = netdev_mp_port_prep(dev, port, extack);
+	rtnl_unlock();
+	return err;
+}
+
+static const struct {
+	int hdr_len, data_len, npages, err;
+} port_answers[] = {
+	{ 0, 1518, 1, 0 },
+	{ 0, PAGE_SIZE, 1, 0 },
+	{ 128, PAGE_SIZE + 1, 2, 0 },
+	{ PAGE_SIZE - 1, ETH_ZLEN, 1, 0 },
+	{ 0, MAX_SKB_FRAGS * PAGE_SIZE, MAX_SKB_FRAGS, 0 },
+	{ 0, 0, 1, -EINVAL },
+	{ 0, -1, 1, -EINVAL },
+	{ 0, ETH_ZLEN - 1, 1, -EINVAL },
+	{ 0, PAGE_SIZE + 1, 1, -EINVAL },
+	{ 0, PAGE_SIZE, 2, -EINVAL },
+	{ 0, 1518, 0, -EINVAL },
+	{ 0, 1518, -1, -EINVAL },
+	{ 0, 1518, INT_MAX, -EINVAL },
+	{ 0, 1518, MAX_SKB_FRAGS + 1, -EINVAL },
+	{ -1, 1518, 1, -EINVAL },
+	{ PAGE_SIZE, 1518, 1, -EINVAL },
+};
+
+static void port_rejects_what_makes_no_sense(struct kunit *test)
+{
+	struct net_device *dev = port_netdev(test);
+	struct mpassthru_port *answer = netdev_priv(dev);
+	char numbers[80];
+	int i;
+
+	dev->netdev_ops = &port_netdev_ops;
+	answer->drv = &port_driver_ops;
+	for (i = 0; i < ARRAY_SIZE(port_answers); i++) {
+		struct netlink_ext_ack extack = {};
+		struct mpassthru_port port = {};
+
+		answer->hdr_len = port_answers[i].hdr_len;
+		answer->data_len = port_answers[i].data_len;
+		answer->npages = port_answers[i].npages;
+		KUNIT_EXPECT_EQ_MSG(test, port_answers[i].err,
+				    port_ask(dev, &port, &extack),
+				    "answer %d", i);
+		if (!port_answers[i].err)
+			continue;
+		snprintf(numbers, sizeof(numbers),
+			 "hdr_len %d, data_len %d, npages %d", answer->hdr_len,
+			 answer->data_len, answer->npages);
+		KUNIT_ASSERT_NOT_NULL(test, extack._msg);
+		KUNIT_EXPECT_NOT_NULL(test, strstr(extack._msg, numbers));
+	}
+}
+
+static void port_needs_the_hook(struct kunit *test)
+{
+	static const struct net_device_ops none = {};
+	struct net_device *dev = port_netdev(test);
+	struct netlink_ext_ack extack = {};
+	struct mpassthru_port port = {};
+
+	dev->netdev_ops = &none;
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, port_ask(dev, &port, &extack));
+	KUNIT_ASSERT_NOT_NULL(test, extack._msg);
+	KUNIT_EXPECT_NOT_NULL(test, strstr(extack._msg, "port0"));
+}
+
+static void port_is_attached_once(struct kunit *test)
+{
+	struct net_device *dev = port_netdev(test);
+	struct mpassthru_port one = {}, two = {};
+
+	rtnl_lock();
+	KUNIT_EXPECT_FALSE(test, netdev_mp_bound(dev));
+	KUNIT_EXPECT_EQ(test, 0, netdev_mp_port_attach(dev, &one));
+	KUNIT_EXPECT_TRUE(test, netdev_mp_bound(dev));
+	KUNIT_EXPECT_EQ(test, -EBUSY, netdev_mp_port_attach(dev, &two));
+	KUNIT_EXPECT_PTR_EQ(test, &one, rtnl_dereference(dev->mp_port));
+	netdev_mp_port_detach(dev);
+	KUNIT_EXPECT_FALSE(test, netdev_mp_bound(dev));
+	/* Nothing to detach: the static key is not counted down again. */
+	netdev_mp_port_detach(dev);
+	KUNIT_EXPECT_EQ(test, 0, netdev_mp_port_attach(dev, &two));
+	netdev_mp_port_detach(dev);
+	rtnl_unlock();
+}
+
+static struct kunit_case port_cases[] = {
+	KUNIT_CASE(port_rejects_what_makes_no_sense),
+	KUNIT_CASE(port_needs_the_hook),
+	KUNIT_CASE(port_is_attached_once),
+	{}
+};
+
+static struct kunit_suite port_suite = {
+	.name		= "mpassthru_port",
+	.test_cases	= port_cases,
+};
 
 /* FIFO */
 
@@ -32,23 +174,13 @@ static const struct mpassthru_port_ops fifo_ops = {
 	.rx_flush	= fifo_flush,
 };
 
-static void fifo_free_netdev(void *dev)
-{
-	free_netdev(dev);
-}
-
 /* The indices start short of their wrap-around. */
 static struct fifo *fifo_create(struct kunit *test)
 {
 	struct fifo *f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
-	struct net_device *dev = alloc_etherdev(0);
 
 	KUNIT_ASSERT_NOT_NULL(test, f);
-	KUNIT_ASSERT_NOT_NULL(test, dev);
-	KUNIT_ASSERT_EQ(test, 0,
-			kunit_add_action_or_reset(test, fifo_free_netdev,
-						  dev));
-	f->port.dev = dev;
+	f->port.dev = port_netdev(test);
 	f->port.ops = &fifo_ops;
 	f->port.data_len = FIFO_DATA_LEN;
 	f->rxq.port = &f->port;
@@ -371,7 +503,7 @@ static struct kunit_suite pin_suite = {
 	.test_cases	= pin_cases,
 };
 
-kunit_test_suites(&fifo_suite, &pin_suite);
+kunit_test_suites(&port_suite, &fifo_suite, &pin_suite);
 
 MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");
 MODULE_LICENSE("GPL");

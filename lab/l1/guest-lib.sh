@@ -15,6 +15,12 @@ backend_setup() {
 		ip link set tap0 master br0 up
 		ip link set br0 up
 		;;
+	macvtap)
+		ip link set eth0 up
+		ip link add link eth0 name mv0 type macvtap mode passthru
+		ip link set mv0 up
+		exec 9<>"/dev/tap$(cat /sys/class/net/mv0/ifindex)"
+		;;
 	mp)
 		command -v mpctl >/dev/null || return 1
 		[ -e /dev/net/mp ] || return 1
@@ -29,10 +35,15 @@ backend_teardown() {
 		ip link del br0
 		ip link set eth0 nomaster down
 		;;
+	macvtap)
+		exec 9>&-
+		ip link del mv0
+		ip link set eth0 down
+		;;
 	esac
 }
 
-# guest_start tap|mp 7.3|debian [QEMU ARGUMENT ...]: until it answers. With
+# guest_start tap|macvtap|mp 7.3|debian [QEMU ARGUMENT ...]: until it answers. With
 # GUEST_STATE, a file of guest_save, it goes on from there.
 #
 # TCG's SVM now and then leaves a delivered interrupt marked as pending, and KVM
@@ -73,6 +84,9 @@ guest_launch() {
 	case $backend in
 	tap)
 		netdev=tap,id=n0,ifname=tap0,script=no,downscript=no,vhost=on ;;
+	macvtap)
+		netdev=tap,id=n0,fd=9,vhost=on
+		mac=$(cat /sys/class/net/mv0/address) ;;
 	mp)
 		wrap=(mpctl bind eth0 --)
 		netdev=tap,id=n0,fd=%fd,vhost=on

@@ -6,11 +6,13 @@
 #include <linux/bpf.h>
 #include <linux/capability.h>
 #include <linux/if_tun.h>
+#include <linux/if_xdp.h>
 #include <linux/mpassthru.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
@@ -498,6 +500,63 @@ TEST_F_TIMEOUT(nic, xdp, CLOCK_TEST)
 	EXPECT_LE(0, link);
 	close(link);
 	close(prog);
+}
+
+/* A socket in zero-copy mode on queue 0, or a negative errno. */
+static int open_xsk(int index)
+{
+	struct sockaddr_xdp addr = {
+		.sxdp_family	= AF_XDP,
+		.sxdp_flags	= XDP_ZEROCOPY,
+		.sxdp_ifindex	= index,
+	};
+	struct xdp_umem_reg umem = {
+		.len		= 64 * 4096,
+		.chunk_size	= 4096,
+	};
+	int fd, num = 64, err = 0;
+	void *mem;
+
+	fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
+	mem = mmap(NULL, umem.len, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	umem.addr = (uintptr_t)mem;
+	if (setsockopt(fd, SOL_XDP, XDP_UMEM_REG, &umem, sizeof(umem)) ||
+	    setsockopt(fd, SOL_XDP, XDP_UMEM_FILL_RING, &num, sizeof(num)) ||
+	    setsockopt(fd, SOL_XDP, XDP_UMEM_COMPLETION_RING, &num,
+		       sizeof(num)) ||
+	    setsockopt(fd, SOL_XDP, XDP_RX_RING, &num, sizeof(num)) ||
+	    bind(fd, (struct sockaddr *)&addr, sizeof(addr)))
+		err = -errno;
+	munmap(mem, umem.len);
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
+TEST_F_TIMEOUT(nic, af_xdp, CLOCK_TEST)
+{
+	long long end = clock_ms() + clock_patience();
+	int index, xsk, err;
+
+	index = nic_index(self->w.sock, self->w.dev);
+	xsk = open_xsk(index);
+	if (xsk == -EAFNOSUPPORT || xsk == -EOPNOTSUPP || xsk == -EBADF)
+		SKIP(return, "no AF_XDP zero-copy on %s", self->w.dev);
+	ASSERT_LE(0, xsk);
+	EXPECT_EQ(-EBUSY, bind_dev(self->fd));
+	close(xsk);
+	/* The queue is given back some time after the close. */
+	do {
+		err = bind_dev(self->fd);
+	} while (err == -EBUSY && clock_ms() < end && !usleep(10000));
+	ASSERT_EQ(0, err);
+	EXPECT_GT(0, open_xsk(index));
+	ASSERT_EQ(0, mp_unbind(self->fd));
+	xsk = open_xsk(index);
+	EXPECT_LE(0, xsk);
+	close(xsk);
 }
 
 TEST_F_TIMEOUT(nic, device_down, CLOCK_TEST)
