@@ -24,9 +24,9 @@ mark() {
 pin_irqs() {
 	local irq
 
-	for irq in $(awk -F: "/$1/ { print \$1 }" /proc/interrupts); do
-		echo "$2" >"/proc/irq/$irq/smp_affinity" 2>/dev/null
-	done
+	while IFS=: read -r irq _; do
+		echo "$2" >"/proc/irq/${irq// /}/smp_affinity" 2>/dev/null
+	done < <(grep -E "$1" /proc/interrupts)
 }
 
 pin() {

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "fault.h"
+#include "file.h"
 
 #define DEBUGFS "/sys/kernel/debug/"
 
@@ -24,19 +25,6 @@ static const char * const knobs[][2] = {
 	{ DEBUGFS "fail_page_alloc/verbose", "0" },
 	{ DEBUGFS "fail_usercopy/verbose", "0" },
 };
-
-static int file_write(const char *path, const char *text)
-{
-	int fd, err = 0;
-
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		err = -errno;
-	close(fd);
-	return err;
-}
 
 /* dma-debug turns itself off, for good, when it gets no memory. */
 static void spare_dma_debug(void)

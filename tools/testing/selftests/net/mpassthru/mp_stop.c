@@ -12,6 +12,7 @@
 #include "kselftest_harness.h"
 
 #include "clock.h"
+#include "file.h"
 #include "flow.h"
 #include "guest.h"
 #include "mp.h"
@@ -446,19 +447,6 @@ TEST_F_TIMEOUT(stop, killed, CLOCK_TEST)
 
 /* The driver lets go of the NIC, as at hot unplug. */
 
-static int write_file(const char *path, const char *text)
-{
-	int fd, err = 0;
-
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		err = -errno;
-	close(fd);
-	return err;
-}
-
 TEST_F_TIMEOUT(stop, driver_unbound, CLOCK_TEST)
 {
 	char link[256], name[256], driver[256], path[600];
@@ -479,7 +467,7 @@ TEST_F_TIMEOUT(stop, driver_unbound, CLOCK_TEST)
 	ASSERT_NE(NULL, realpath(path, driver));
 
 	snprintf(path, sizeof(path), "%s/unbind", driver);
-	ASSERT_EQ(0, write_file(path, name));
+	ASSERT_EQ(0, file_write(path, name));
 	EXPECT_GT(0, nic_index(w->sock, w->dev));
 	ASSERT_EQ(0, flow_empty(w, &self->g));
 	ASSERT_EQ(0, guest_stop(&self->g));
@@ -489,7 +477,7 @@ TEST_F_TIMEOUT(stop, driver_unbound, CLOCK_TEST)
 	EXPECT_EQ(0, wire_count(w, "pinned"));
 
 	snprintf(path, sizeof(path), "%s/bind", driver);
-	ASSERT_EQ(0, write_file(path, name));
+	ASSERT_EQ(0, file_write(path, name));
 	end = clock_ms() + clock_patience();
 	while (nic_index(w->sock, w->dev) < 0 && clock_ms() < end)
 		usleep(10000);
