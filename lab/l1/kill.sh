@@ -33,7 +33,6 @@ host_passes_traffic() {
 
 peer_flood() {
 	peer iperf3 -c "$GUEST_IP" -u -l 1400 -b 0 -t 60 >/dev/null 2>&1 &
-	FLOOD=$!
 }
 
 baseline_pins=$(pinned)
@@ -53,8 +52,9 @@ for ((i = 1; i <= count; i++)); do
 		result "kill/$i" fail "nothing was received before the kill"
 	fi
 	guest_kill
-	kill "$FLOOD"
-	wait "$FLOOD" 2>/dev/null
+	# Not its parent, which would leave it running.
+	pkill -KILL -x iperf3
+	wait $! 2>/dev/null
 	host_passes_traffic ||
 		{ result "kill/$i" fail "the NIC does not work for the host"; exit 1; }
 	# What a process had is given back for some time after its end: compare
