@@ -379,13 +379,18 @@ static int mp_set_sndbuf(struct mp_dev *mp, int __user *sp)
 static int mp_vnet_ioctl(struct mp_dev *mp, unsigned int cmd, int __user *sp)
 {
 	int old = READ_ONCE(mp->vnet_hdr_sz), hdr_sz = old, err;
+	unsigned int flags = READ_ONCE(mp->flags), changed = flags;
 
 	/* Not under a lock: it may wait for user memory as long as that likes. */
-	err = tun_vnet_ioctl(&hdr_sz, &mp->flags, cmd, sp);
-	if (err || hdr_sz == old)
+	err = tun_vnet_ioctl(&hdr_sz, &flags, cmd, sp);
+	if (err)
 		return err;
 
 	mutex_lock(&mp->lock);
+	changed ^= flags;
+	WRITE_ONCE(mp->flags, (mp->flags & ~changed) | (flags & changed));
+	if (hdr_sz == old)
+		goto out;
 	/* Frames are on the way to where they begin today. */
 	if (mp->rx)
 		err = -EBUSY;
@@ -393,6 +398,7 @@ static int mp_vnet_ioctl(struct mp_dev *mp, unsigned int cmd, int __user *sp)
 		err = -EINVAL;
 	else
 		WRITE_ONCE(mp->vnet_hdr_sz, hdr_sz);
+out:
 	mutex_unlock(&mp->lock);
 
 	return err;

@@ -110,16 +110,21 @@ static int igb_mp_rx_restart(struct net_device *netdev, unsigned int queue)
 {
 	struct igb_adapter *adapter = netdev_priv(netdev);
 	struct igb_ring *ring;
+	bool down;
 
 	ASSERT_RTNL();
 
 	while (test_and_set_bit(__IGB_RESETTING, &adapter->state))
 		usleep_range(1000, 2000);
-	/* When it comes up, igb_configure_rx_ring() looks at the port. */
-	if (test_bit(__IGB_DOWN, &adapter->state))
+	/* When a ring comes up, igb_configure_rx_ring() looks at the port.  That
+	 * it is down __IGB_DOWN alone does not say: igb_remove() sets it while
+	 * rings still run.
+	 */
+	ring = adapter->rx_ring[queue];
+	down = test_bit(__IGB_DOWN, &adapter->state);
+	if (!ring || (down && !igb_mp_rxq(ring)))
 		goto out;
 
-	ring = adapter->rx_ring[queue];
 	napi_disable(&ring->q_vector->napi);
 	if (unlikely(!igb_mp_drain(adapter, ring))) {
 		/* What does not stop by itself is stopped by a reset. */
@@ -128,6 +133,11 @@ static int igb_mp_rx_restart(struct net_device *netdev, unsigned int queue)
 		napi_enable(&ring->q_vector->napi);
 		igb_down(adapter);
 		igb_up(adapter);
+		if (down) {
+			set_bit(__IGB_DOWN, &adapter->state);
+			timer_delete_sync(&adapter->watchdog_timer);
+			cancel_work_sync(&adapter->watchdog_task);
+		}
 		goto out;
 	}
 
@@ -160,8 +170,8 @@ static void igb_mp_rx_wake(struct net_device *netdev, unsigned int queue)
  * A device that is down is reset when it comes up.
  *
  * While bound the device is kept from runtime suspend, which takes the rings
- * down and up again without RTNL.  As in __igb_open(), that waits for a suspend
- * that has begun.
+ * down and, without RTNL, up again.  As in __igb_open(), nothing is done here
+ * about a suspend that has begun and waits for RTNL itself.
  */
 static void igb_mp_port_changed(struct net_device *netdev)
 {
