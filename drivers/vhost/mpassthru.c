@@ -381,7 +381,7 @@ static int mp_vnet_ioctl(struct mp_dev *mp, unsigned int cmd, int __user *sp)
 	int old = READ_ONCE(mp->vnet_hdr_sz), hdr_sz = old, err;
 	unsigned int flags = READ_ONCE(mp->flags), changed = flags;
 
-	/* Not under a lock: it may wait for user memory as long as that likes. */
+	/* Not under a lock: user memory may take as long as it likes. */
 	err = tun_vnet_ioctl(&hdr_sz, &flags, cmd, sp);
 	if (err)
 		return err;

@@ -116,9 +116,9 @@ static int igb_mp_rx_restart(struct net_device *netdev, unsigned int queue)
 
 	while (test_and_set_bit(__IGB_RESETTING, &adapter->state))
 		usleep_range(1000, 2000);
-	/* When a ring comes up, igb_configure_rx_ring() looks at the port.  That
-	 * it is down __IGB_DOWN alone does not say: igb_remove() sets it while
-	 * rings still run.
+	/* A ring that comes up looks at the port in igb_configure_rx_ring().
+	 * That it is down __IGB_DOWN alone does not say: igb_remove() sets it
+	 * while rings still run.
 	 */
 	ring = adapter->rx_ring[queue];
 	down = test_bit(__IGB_DOWN, &adapter->state);

@@ -36,7 +36,8 @@ static void spare_dma_debug(void)
 	FILE *f;
 
 	f = fopen("/proc/kallsyms", "re");
-	while (f && !end && fscanf(f, "%lx %*c %127s%*[^\n]", &addr, name) == 2) {
+	while (f && !end &&
+	       fscanf(f, "%lx %*c %127s%*[^\n]", &addr, name) == 2) {
 		if (!strcmp(name, "add_dma_entry"))
 			start = addr;
 		else if (start && addr > start)
@@ -45,7 +46,8 @@ static void spare_dma_debug(void)
 	if (f)
 		fclose(f);
 	for (i = 0; end && i < sizeof(dirs) / sizeof(*dirs); i++) {
-		snprintf(path, sizeof(path), DEBUGFS "%s/reject-start", dirs[i]);
+		snprintf(path, sizeof(path), DEBUGFS "%s/reject-start",
+			 dirs[i]);
 		snprintf(text, sizeof(text), "%#lx", start);
 		file_write(path, text);
 		snprintf(path, sizeof(path), DEBUGFS "%s/reject-end", dirs[i]);
@@ -102,7 +104,8 @@ int fault_worker(void)
 		f = fopen(path, "re");
 		if (!f)
 			continue;
-		if (fgets(comm, sizeof(comm), f) && !strncmp(comm, "vhost-", 6)) {
+		if (fgets(comm, sizeof(comm), f) &&
+		    !strncmp(comm, "vhost-", 6)) {
 			strcpy(strrchr(path, '/'), "/fail-nth");
 			fd = open(path, O_RDWR | O_CLOEXEC);
 		}

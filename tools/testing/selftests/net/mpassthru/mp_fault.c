@@ -81,7 +81,7 @@ static int start(struct wire *w, struct guest *g)
 
 	if (guest_start(g, w->fd) || guest_post_all(g))
 		return -1;
-	/* A ring that could not be read is looked at at the next kick. */
+	/* The next kick has a ring looked at that could not be read. */
 	guest_kick(g);
 	do {
 		if (flow_pump(w, g, 200))
