@@ -10,7 +10,9 @@ backend=$1
 kernel=$2
 seconds=5
 # As in demo.sh; Debian's guest has QEMU's default.
-[ "$kernel" = debian ] || GUEST_NET=rx_queue_size=1024
+ring=1024
+[ "$kernel" = debian ] && ring=256
+GUEST_NET=rx_queue_size=$ring
 [ "$LAB_CONFIG" = plain ] || seconds=3
 
 if ! backend_setup "$backend"; then
@@ -71,12 +73,14 @@ zero_copy() {
 	[ "$kernel" = debian ] || [ "$zerocopy" -gt $((99 * bounced)) ]
 }
 
+# What is posted comes and goes with the guest's refills, by half a ring at most;
+# the limit is made from the most that was. That is a whole ring.
 pinned() {
 	local pinned posted
 
 	pinned=$(mp_counter pinned-peak) posted=$(mp_counter outstanding)
-	echo "$pinned pages, $posted buffers"
-	[ "$pinned" -le $((2 * posted)) ]
+	echo "$pinned pages, $posted buffers posted of a ring of $ring"
+	[ "$pinned" -le $((2 * ring)) ] && [ "$posted" -ge $((ring / 2)) ]
 }
 
 if [ "$backend" = mp ]; then
