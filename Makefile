@@ -3,6 +3,8 @@
 help:
 	@echo 'make demo          build all, boot it, compare tap and mp (as root)'
 	@echo 'make test          every test; ends with "N passed, N failed, N skipped"'
+	@echo 'make bench         what a frame costs: mp, macvtap, tap'
+	@echo 'make bench-compare BASE=commit  the same for that commit, and the change'
 	@echo 'make kernel        build/kernel-plain; kernel-debug: KASAN, lockdep, ...'
 	@echo 'make rootfs        the Debian root with compiler, QEMU and tools'
 	@echo 'make series        the patches as mails, RFC or REV=vN, in build/series'
@@ -14,13 +16,19 @@ help:
 	@echo 'MIRROR=url         a Debian mirror other than the one of this machine'
 	@echo 'MPASSTHRU_CACHE=dir  instead of ~/.cache/mpassthru'
 
-export LINUX RAW REV MIRROR MPASSTHRU_CACHE
+export LINUX RAW REV BASE MIRROR MPASSTHRU_CACHE
 
 demo:
 	@lab/demo
 
 test:
 	@lab/test
+
+bench:
+	@lab/bench/run
+
+bench-compare:
+	@lab/bench/compare
 
 kernel:
 	@lab/kernel plain
@@ -42,4 +50,4 @@ shell: kernel
 clean:
 	rm -rf build
 
-.PHONY: help demo test kernel kernel-debug rootfs series shell clean
+.PHONY: help demo test bench bench-compare kernel kernel-debug rootfs series shell clean

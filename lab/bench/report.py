@@ -1,27 +1,34 @@
 #!/usr/bin/python3
-"""What the plugin counted (build/bench/counts), by what was sent when
-(build/results/bench-l1.json), as build/results/bench.json and a table.
+"""What lab/bench/run counted, as build/results/bench.json and tables.
 
-A window is what lies between two marks. The host's (L1's) kernel is counted on
-CPUs 0 and 1, the guest on CPU 1; the peer has CPU 2, which is not counted. What
-the machine does when idle is taken off by the second.
+A window is what lies between two marks of the plugin. The host's (L1's) kernel
+is counted on CPUs 0 and 1, the guest on CPU 1; the peer has CPU 2, which is not
+counted. What the machine does when idle is taken off by the second.
+
+report.py                          bench.json and the tables
+report.py top BACKEND KIND SIZE    the functions of one window
+report.py compare OLD NEW          two bench.json side by side
 """
 
 import collections
 import json
 import re
+import subprocess
 import sys
 
 RESULTS = "/src/build/results/"
-COUNTS = "/src/build/bench/counts"
+BENCH = "/src/build/bench/"
+RUNS = ("bench-1", "bench-2")
 SIZES = ("64", "256", "512", "1024", "1514")
-BACKENDS = ("mp", "macvtap", "tap", "af_xdp")
-WHY = {"af_xdp": "QEMU of Debian is built without -netdev af-xdp"}
+PEERS = ("mp", "macvtap", "tap")
+BACKENDS = PEERS + ("af_xdp",)
+WHY = {"af_xdp": "Debian's QEMU is built without -netdev af-xdp"}
 
 # Where a function belongs; the first that matches. What matches none is "other".
 STAGES = (
-    ("mpassthru", r"mp_|mpassthru_|netdev_mp_"),
-    ("copy", r"rep_movs|_?copy_|__copy_|simple_copy|skb_copy|csum_|fault_in_"),
+    ("mpassthru", r"mp_|mpassthru_|netdev_mp_|igb_mp_"),
+    ("copy", r"rep_movs|_?copy_|__copy_|memcpy|simple_copy|skb_copy|csum_|"
+             r"fault_in_"),
     ("driver", r"igb_|eth_type|napi_|__napi|net_rx_action|dma_|dev_gro|gro_|"
                r"inet_gro|udp4?_gro|tcp4?_gro|skb_gro"),
     ("allocation", r"kmem_|kmalloc|__kmalloc|kfree|kvfree|__slab|___slab|"
@@ -57,12 +64,13 @@ STAGES = (
               r"__srcu|__x86|srso|clear_bhb|retpoline|its_"),
 )
 STAGES = tuple((name, re.compile("(?:%s)" % regex)) for name, regex in STAGES)
+STAGE_NAMES = tuple(name for name, _ in STAGES) + ("other",)
 
 # Calls that are events, by function. An allocation is one of an object or page.
 EVENTS = {
     "allocations": r"(kmem_cache_alloc\w*|__kmalloc\w*|kmalloc_\w*noprof|"
                    r"__alloc_frozen_pages_noprof)$",
-    "pins": r"pin_user_pages(_fast|_remote)?$",
+    "pins": r"(pin_user_pages\w*|gup_fast_fallback)$",
     "maps": r"dma_map_(phys|page_attrs|sg_attrs)$",
     "interrupts": r"(igb_msix_ring|igb_msix_other|igb_intr\w*)$",
     "notifications": r"(eventfd_signal_mask|irqfd_wakeup)$",
@@ -70,18 +78,23 @@ EVENTS = {
 EVENTS = {name: re.compile(regex) for name, regex in EVENTS.items()}
 
 
-def read_counts():
+def load(name):
+    with open(RESULTS + name + ".json") as f:
+        return json.load(f)
+
+
+def read_counts(run):
     """One dictionary (cpu, name) -> (instructions, calls) a window."""
-    windows = []
-    with open(COUNTS) as f:
+    counts = []
+    with open(BENCH + run + ".counts") as f:
         for line in f:
             fields = line.split()
             if fields[0] == "mark":
-                windows.append({})
+                counts.append({})
             else:
-                windows[-1][int(fields[0]), fields[1]] = (
+                counts[-1][int(fields[0]), fields[1]] = (
                     int(fields[2]), int(fields[3]))
-    return windows
+    return counts
 
 
 def stage_of(name, cache={}):
@@ -92,10 +105,12 @@ def stage_of(name, cache={}):
 
 
 class Window:
+    """The host's instructions by function and by stage, events, the guest's
+    instructions; frames are bytes for TCP and requests for "rr"."""
+
     def __init__(self, what, counts):
-        self.what = what
+        self.frames, self.seconds = what["frames"], what["seconds"]
         self.host = collections.Counter()
-        self.stages = collections.Counter()
         self.events = collections.Counter()
         self.guest = 0
         for (cpu, name), (insns, calls) in counts.items():
@@ -105,123 +120,209 @@ class Window:
                 self.guest += insns if cpu == 1 else 0
                 continue
             self.host[name] += insns
-            self.stages[stage_of(name)] += insns
             for event, regex in EVENTS.items():
                 if regex.match(name):
                     self.events[event] += calls
 
-    def total(self):
-        return sum(self.host.values())
-
     def less(self, idle):
         """Without what an idle machine does in the same time."""
-        part = self.what["seconds"] / idle.what["seconds"]
-        for mine, its in ((self.host, idle.host), (self.stages, idle.stages),
-                          (self.events, idle.events)):
+        part = self.seconds / idle.seconds
+        for mine, its in (self.host, idle.host), (self.events, idle.events):
             for key in its:
                 mine[key] -= its[key] * part
         self.guest -= idle.guest * part
         return self
 
+    def total(self):
+        return sum(self.host.values())
 
-def windows():
-    run = json.load(open(RESULTS + "bench-l1.json"))
-    whats = run["metrics"]["windows"]
-    counts = read_counts()
+    def stages(self):
+        sums = collections.Counter()
+        for name, insns in self.host.items():
+            sums[stage_of(name)] += insns
+        return sums
+
+
+def windows(run):
+    """(backend, kind, size) -> Window of one run."""
+    whats = load(run)["metrics"]["windows"]
+    counts = read_counts(run)
     if len(counts) != len(whats):
-        sys.exit("bench: %d marks, %d windows" % (len(counts), len(whats)))
+        sys.exit("bench: %d marks but %d windows in %s: run make bench again"
+                 % (len(counts), len(whats), run))
     found, idle = {}, {}
     for what, count in zip(whats, counts):
-        if what["kind"] == "-":
-            continue
-        window = Window(what, count)
         if what["kind"] == "idle":
-            idle[what["backend"]] = window
-            continue
-        window.less(idle[what["backend"]])
-        found[what["backend"], what["kind"], str(what["size"])] = window
-    return run, found
+            idle[what["backend"]] = Window(what, count)
+        elif what["kind"] != "-":
+            key = what["backend"], what["kind"], str(what["size"])
+            found[key] = Window(what, count).less(idle[what["backend"]])
+    return found
 
 
-def per(value, n):
-    return round(value / n, 3) if n else None
+def per(value, n, digits=3):
+    return round(value / n, digits) if n else None
 
 
-def summarize(run, found):
-    def each(value):
-        return {kind: {backend: {
-            size: value(found[backend, kind, size])
-            if (backend, kind, size) in found else None for size in SIZES}
-            for backend in BACKENDS} for kind in ("rx", "tx")}
+def mean(values):
+    values = [value for value in values if value is not None]
+    return round(sum(values) / len(values), 4) if values else None
+
+
+def each(value):
+    """A figure for each direction, backend and frame size, or None."""
+    return {kind: {backend: {size: value(backend, kind, size) for size in SIZES}
+                   for backend in BACKENDS} for kind in ("rx", "tx")}
+
+
+def copied():
+    found = {}
+    for what in load("bench-copies")["metrics"]["windows"]:
+        if what["copied"] and what["kind"] in ("rx", "tx"):
+            key = what["backend"], what["kind"], str(what["size"])
+            found[key] = per(what["copied"]["payload_bytes"],
+                             what["frames"] * what["size"], 4)
+    return found
+
+
+def summarize(runs):
+    def over_runs(value):
+        """The mean over the runs of value(window)."""
+        return lambda *key: mean(value(run[key]) for run in runs if key in run)
+
+    def both(kind, value):
+        return {backend: over_runs(value)(backend, kind, "0")
+                for backend in PEERS}
+
+    first, copies = load(RUNS[0]), copied()
+    host = over_runs(lambda w: per(w.total(), w.frames))
+    guest = over_runs(lambda w: per(w.guest, w.frames))
+    errors = {}
+    for key in runs[0]:
+        values = [per(run[key].total(), run[key].frames) for run in runs]
+        errors["%s %s %s" % key] = per(max(values) - min(values), min(values), 4)
 
     bench = {
-        "kernel": None, "accel": run["accel"],
-        "cpu_flags_removed": run["cpu_flags_removed"], "why": WHY,
-        "instructions_per_frame": each(
-            lambda w: per(w.total(), w.what["frames"])),
-        "frames": each(lambda w: w.what["frames"]),
-        "stages": each(lambda w: {
-            stage: per(n, w.what["frames"])
-            for stage, n in w.stages.most_common()}),
-        "tcp_rx_instructions_per_byte": {},
+        "kernel": first["metrics"]["kernel"], "accel": first["accel"],
+        "cpu_flags_removed": first["cpu_flags_removed"], "why": WHY,
+        "frames": each(over_runs(lambda w: w.frames)),
+        "instructions_per_frame": each(host),
+        "guest_instructions_per_frame": each(guest),
+        "stages": each(lambda *key: {
+            stage: over_runs(lambda w: per(w.stages()[stage], w.frames))(*key)
+            for stage in STAGE_NAMES} if key in runs[0] else None),
+        "copied_per_byte": each(lambda *key: copies.get(key)),
+        "tcp_rx_instructions_per_byte": {
+            backend: {"host": host(backend, "tcp", "0"),
+                      "guest": guest(backend, "tcp", "0")}
+            for backend in PEERS},
+        "request_response_instructions": {
+            backend: {"host": host(backend, "rr", "0"),
+                      "guest": guest(backend, "rr", "0")}
+            for backend in PEERS},
+        "memory": load("bench-memory")["metrics"]["memory"],
+        "repeat_error": max(errors.values()), "repeat_errors": errors,
     }
     for event in EVENTS:
-        bench[event + "_per_frame"] = each(
-            lambda w: per(w.events[event], w.what["frames"]))
-    for backend in ("mp", "tap", "macvtap"):
-        w = found.get((backend, "tcp", "0"))
-        bench["tcp_rx_instructions_per_byte"][backend] = w and {
-            "host": per(w.total(), w.what["frames"]),
-            "guest": per(w.guest, w.what["frames"])}
+        bench[event + "_per_frame"] = each(over_runs(
+            lambda w: per(w.events[event], w.frames, 4)))
     return bench
 
 
-def table(bench, found):
-    print("\n  host kernel instructions per frame")
-    print("  %-4s %6s %10s %10s %10s" % ("", "bytes", "mp", "macvtap", "tap"))
-    for kind in ("rx", "tx"):
+def show(value):
+    return "-" if value is None else ("%.0f" if value >= 100 else
+                                      "%.2f") % value
+
+
+def row(name, values):
+    print("  %-24s" % name + "".join("%10s" % show(v) for v in values))
+
+
+def head(title):
+    print("\n  %-24s" % title + "".join("%10s" % b for b in PEERS))
+
+
+def tables(bench):
+    for kind, text in ("rx", "received"), ("tx", "sent"):
+        head("instructions, " + kind)
         for size in SIZES:
-            row = [bench["instructions_per_frame"][kind][b][size]
-                   for b in ("mp", "macvtap", "tap")]
-            print("  %-4s %6s %10s %10s %10s" % (kind, size, *row))
-    print("\n  rx of 1514 bytes by stage")
-    names = {s for b in ("mp", "macvtap", "tap")
-             for s in (bench["stages"]["rx"][b]["1514"] or {})}
-    for stage in sorted(names):
-        row = [(bench["stages"]["rx"][b]["1514"] or {}).get(stage)
-               for b in ("mp", "macvtap", "tap")]
-        print("  %-11s %10s %10s %10s" % (stage, *row))
-    print("\n  events per received frame of 1514 bytes")
-    for event in EVENTS:
-        row = [bench[event + "_per_frame"]["rx"][b]["1514"]
-               for b in ("mp", "macvtap", "tap")]
-        print("  %-13s %8s %10s %10s" % (event, *row))
-    print("\n  TCP to the guest, instructions per byte")
-    for side in "host", "guest":
-        row = [(bench["tcp_rx_instructions_per_byte"][b] or {}).get(side)
-               for b in ("mp", "macvtap", "tap")]
-        print("  %-11s %10s %10s %10s" % (side, *row))
-    print()
+            row("%s bytes" % size,
+                [bench["instructions_per_frame"][kind][b][size] for b in PEERS])
+        head("1514 bytes %s" % text)
+        for stage in STAGE_NAMES:
+            row(stage, [(bench["stages"][kind][b]["1514"] or {}).get(stage)
+                        for b in PEERS])
+        for name in ("copied_per_byte",) + tuple(e + "_per_frame"
+                                                 for e in EVENTS):
+            row(name.replace("_", " "),
+                [bench[name][kind][b]["1514"] for b in PEERS])
+    for name, text in (("tcp_rx_instructions_per_byte", "TCP received, per byte"),
+                       ("request_response_instructions", "ping, per request")):
+        head(text)
+        for side in "host", "guest":
+            row(side, [bench[name][b][side] for b in PEERS])
+    print("\n  %-10s %6s %6s %14s %12s" % ("memory", "ring", "", "pinned pages",
+                                         "kernel kB"))
+    for m in bench["memory"]:
+        print("  %-10s %6d %6s %14d %12d" % (
+            m["backend"], m["ring"], m["state"], m["pinned_pages"],
+            m["kernel_kb"]))
+    print("\n  two runs differ by %.2f %% at most; instructions of the host's "
+          "kernel, %s,\n  kernel %s, without %s\n" % (
+              100 * bench["repeat_error"], bench["accel"], bench["kernel"],
+              ", ".join(bench["cpu_flags_removed"])))
 
 
-def top(found, backend, kind, size, n):
-    w = found[backend, kind, size]
-    for name, insns in w.host.most_common(n):
-        print("  %8.1f %-11s %s" % (insns / w.what["frames"], stage_of(name),
-                                    name))
+def picture(bench):
+    """build/results/bench.svg, drawn by gnuplot."""
+    with open(BENCH + "picture.dat", "w") as f:
+        print("bar", *STAGE_NAMES, file=f)
+        for kind, size in ("rx", "1514"), ("rx", "64"), ("tx", "1514"):
+            for backend in PEERS:
+                stages = bench["stages"][kind][backend][size]
+                if stages:
+                    # What idle time was taken off too much of is nothing.
+                    print('"%s\\n%s %s"' % (backend, kind, size),
+                          *(max(0, stages[stage]) for stage in STAGE_NAMES),
+                          file=f)
+    subprocess.run(["gnuplot", "-e", "data='%s'; svg='%s'" % (
+        BENCH + "picture.dat", RESULTS + "bench.svg"),
+        "/src/lab/bench/picture.gp"], check=True)
+
+
+def top(backend, kind, size):
+    window = windows(RUNS[0])[backend, kind, size]
+    for name, insns in window.host.most_common(60):
+        print("  %8.1f %-11s %s" % (insns / window.frames, stage_of(name), name))
+
+
+def compare(old, new):
+    old, new = json.load(open(old)), json.load(open(new))
+    for kind in "rx", "tx":
+        print("\n  %-10s %6s %10s %10s %8s" % (kind, "bytes", "before", "after",
+                                             "change"))
+        for backend in PEERS:
+            for size in SIZES:
+                a = old["instructions_per_frame"][kind][backend][size]
+                b = new["instructions_per_frame"][kind][backend][size]
+                change = "%+.1f %%" % (100 * (b - a) / a) if a and b else "-"
+                print("  %-10s %6s %10s %10s %8s" % (backend, size, show(a),
+                                                   show(b), change))
 
 
 def main():
-    run, found = windows()
-    if len(sys.argv) > 1:
-        top(found, *sys.argv[1:4], 60)
-        return
-    bench = summarize(run, found)
+    if sys.argv[1:2] == ["top"]:
+        return top(*sys.argv[2:5])
+    if sys.argv[1:2] == ["compare"]:
+        return compare(*sys.argv[2:4])
+    bench = summarize([windows(run) for run in RUNS])
     with open(RESULTS + "bench.json", "w") as f:
         json.dump(bench, f, indent=1)
         f.write("\n")
-    table(bench, found)
+    tables(bench)
+    picture(bench)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,7 +1,8 @@
 #!/bin/bash
-# bench.sh [BACKEND ...]: the same frames through each backend, while the plugin
-# of lab/bench counts. What was sent when goes to the metric "windows", for
-# lab/bench/report.py.
+# bench.sh count|copies|memory [BACKEND ...]: the same frames through each
+# backend, while lab/bench/count.c counts instructions (count), or probes count
+# copied bytes (copies); or what a guest holds of the host's memory (memory).
+# What was sent when goes to the metric "windows", for lab/bench/report.py.
 #
 # Each CPU has one task, so that counts of a CPU are counts of the task: 0 the
 # host's (interrupts and NAPI of the NIC, vhost), 1 the guest, 2 the peer's.
@@ -10,9 +11,11 @@
 . /src/lab/l1/traffic.sh
 . /src/lab/l1/copies.sh
 
-SIZES=(64 256 512 1024 1514)
+SIZES=${SIZES:-64 256 512 1024 1514}
 FRAMES=${FRAMES:-16384}
 GUEST_NET=rx_queue_size=1024
+what=$1
+shift
 
 taskset -pc 2 $$ >/dev/null
 
@@ -38,99 +41,118 @@ pin() {
 			taskset -pc 1 "${task##*/}" >/dev/null
 		fi
 	done
-	pin_irqs 'eth0|igb.*:00.0' 1
+	pin_irqs eth0 1
 	pin_irqs 'peer0|eth1' 4
 }
 
-# window BACKEND KIND SIZE FRAMES SECONDS: what the last window held.
+# window BACKEND KIND SIZE FRAMES SECONDS [COPIED]: what the last window held.
 WINDOWS=
 window() {
 	WINDOWS+="${WINDOWS:+,}{\"backend\": \"$1\", \"kind\": \"$2\", "
-	WINDOWS+="\"size\": $3, \"frames\": $4, \"seconds\": $5}"
-}
-
-# skip: what happened between two windows.
-skip() {
-	mark
-	window - - 0 0 0
+	WINDOWS+="\"size\": $3, \"frames\": $4, \"seconds\": $5, "
+	WINDOWS+="\"copied\": ${6:-null}}"
 }
 
 seconds_since() {
 	awk -v now="$EPOCHREALTIME" -v then="$1" 'BEGIN { print now - then }'
 }
 
+# begin KIND, end KIND: what lies between is a window. What lies before it is
+# none, and said to be so.
+begin() {
+	[ "$what" != copies ] || copies_start "$1"
+	mark
+	window - - 0 0 0
+	began=$EPOCHREALTIME
+}
+
+end() {
+	# What is under way arrives.
+	sleep 0.1
+	mark
+	took=$(seconds_since "$began")
+	copied=
+	[ "$what" = copies ] || return
+	copies_stop /lab/hist "$1"
+	copied=$(python3 /src/lab/l1/copies.py /lab/hist)
+}
+
 guest_rx() {
 	guest_run cat /sys/class/net/eth0/statistics/rx_packets
 }
 
-# pktgen THREAD DEV MAC SIZE COUNT BURST DELAY: commands for a shell. Nobody has
-# the address: frames end in the IP layer of whoever gets them.
+# Not the statistics of the device: igb brings them up to date every 2 s.
+peer_rx() {
+	peer ethtool -S peer0 | awk '/rx_queue_[0-9]+_packets/ { n += $2 } END { print n }'
+}
+
+# pktgen THREAD DEV MAC SIZE BURST DELAY: commands for a shell. Nobody has the
+# address: frames end in the IP layer of whoever gets them.
 pktgen() {
 	local set=/proc/net/pktgen/$2
 
+	# The size is that of the frame, as the wire's without FCS.
 	cat <<-END
 	echo rem_device_all >/proc/net/pktgen/$1; \
 	echo add_device $2 >/proc/net/pktgen/$1; \
-	echo count $5 >$set; echo pkt_size $4 >$set; echo burst $6 >$set; \
-	echo delay $7 >$set; echo dst 10.9.0.99 >$set; \
+	echo count $FRAMES >$set; echo pkt_size $4 >$set; echo burst $5 >$set; \
+	echo delay $6 >$set; echo dst 10.9.0.99 >$set; \
 	echo src_min 10.9.0.98 >$set; echo src_max 10.9.0.98 >$set; \
 	echo dst_mac $3 >$set; echo clone_skb 0 >$set
 	END
 }
 
+# In bursts, as a busy wire has them, and with pauses so that none is lost.
 run_rx() {
-	local backend=$1 size=$2 mac before start
+	local backend=$1 size=$2 mac before
 
 	mac=$(guest_run cat /sys/class/net/eth0/address)
-	peer bash -c "$(pktgen kpktgend_2 peer0 "$mac" "$size" "$FRAMES" 32 4000000)"
+	peer bash -c "$(pktgen kpktgend_2 peer0 "$mac" "$size" 32 4000000)"
 	before=$(guest_rx)
-	sleep 0.3
-	skip
-	start=$EPOCHREALTIME
+	begin rx
 	peer bash -c 'echo start >/proc/net/pktgen/pgctrl'
-	sleep 0.1
-	mark
-	window "$backend" rx "$size" $(($(guest_rx) - before)) \
-		"$(seconds_since "$start")"
+	end rx
+	window "$backend" rx "$size" $(($(guest_rx) - before)) "$took" "$copied"
 }
 
 run_tx() {
-	local backend=$1 size=$2 mac before start
+	local backend=$1 size=$2 mac before
 
 	mac=$(peer cat /sys/class/net/peer0/address)
-	guest_run "$(pktgen kpktgend_0 eth0 "$mac" "$size" "$FRAMES" 1 0)"
-	before=$(peer cat /sys/class/net/peer0/statistics/rx_packets)
-	sleep 0.3
-	skip
-	start=$EPOCHREALTIME
+	guest_run "$(pktgen kpktgend_0 eth0 "$mac" "$size" 1 0)"
+	before=$(peer_rx)
+	begin tx
 	guest_run 'echo start >/proc/net/pktgen/pgctrl'
-	sleep 0.1
-	mark
-	window "$backend" tx "$size" \
-		$(($(peer cat /sys/class/net/peer0/statistics/rx_packets) - before)) \
-		"$(seconds_since "$start")"
+	end tx
+	window "$backend" tx "$size" $(($(peer_rx) - before)) "$took" "$copied"
 }
 
 run_tcp() {
-	local backend=$1 start bytes
+	local backend=$1 bytes
 
-	skip
-	start=$EPOCHREALTIME
+	begin rx
 	bytes=$(peer iperf3 -c "$GUEST_IP" -n 64M -J | python3 -c '
 import json, sys
 print(json.load(sys.stdin)["end"]["sum_received"]["bytes"])') || bytes=0
-	mark
-	window "$backend" tcp 0 "$bytes" "$(seconds_since "$start")"
+	end rx
+	window "$backend" tcp 0 "$bytes" "$took" "$copied"
+}
+
+# Requests one by one: what batches do not hide.
+run_rr() {
+	local backend=$1 count=2000
+
+	begin rx
+	peer ping -q -f -c $count "$GUEST_IP" >/lab/rr || count=0
+	end rx
+	window "$backend" rr 0 $count "$took" "$copied"
 }
 
 run_idle() {
-	local start
-
-	skip
-	start=$EPOCHREALTIME
+	begin rx
 	sleep 3
-	mark
-	window "$1" idle 0 0 "$(seconds_since "$start")"
+	end rx
+	window "$1" idle 0 0 "$took"
 }
 
 measure() {
@@ -141,23 +163,67 @@ measure() {
 	ping_peer >/dev/null || return 1
 	pin
 	run_idle "$backend"
-	for size in "${SIZES[@]}"; do
+	for size in $SIZES; do
 		run_rx "$backend" "$size"
 		run_tx "$backend" "$size"
 	done
+	run_rr "$backend"
 	run_tcp "$backend"
 	guest_stop
 	backend_teardown "$backend"
 }
 
+# kernel_kb: memory that is neither free nor a process's nor a file's.
+kernel_kb() {
+	echo 3 >/proc/sys/vm/drop_caches
+	awk '{ kb[$1] = $2 }
+	     END { print kb["MemTotal:"] - kb["MemFree:"] - kb["Buffers:"] - \
+			 kb["Cached:"] - kb["AnonPages:"] }' /proc/meminfo
+}
+
+# state BACKEND RING STATE: pages pinned, and more memory than before binding.
+MEMORY=
+state() {
+	MEMORY+="${MEMORY:+,}{\"backend\": \"$1\", \"ring\": $2, \"state\": \"$3\", "
+	MEMORY+="\"pinned_pages\": $(mp_counter pinned || echo 0), "
+	MEMORY+="\"kernel_kb\": $(($(kernel_kb) - base_kb))}"
+	MEMORY=${MEMORY//: ,/: 0,}
+}
+
+memory() {
+	local backend=$1 ring=$2 tcp
+
+	GUEST_NET=rx_queue_size=$ring
+	base_kb=$(kernel_kb)
+	backend_setup "$backend" || return 1
+	guest_start "$backend" 7.3 || return 1
+	ping_peer >/dev/null || return 1
+	state "$backend" "$ring" idle
+	tcp_rx 6 >/lab/rate &
+	tcp=$!
+	sleep 4
+	state "$backend" "$ring" load
+	wait "$tcp" || return 1
+	guest_stop
+	backend_teardown "$backend"
+}
+
 [ $# -gt 0 ] || set -- tap macvtap mp
-skip
+[ "$what" != copies ] || copies_setup
+mark
+window - - 0 0 0
 for backend; do
-	measure "$backend" || {
-		result "$backend" fail "see above"
-		guest_kill
-		backend_teardown "$backend"
-	}
+	if [ "$what" = memory ]; then
+		memory "$backend" 256 && memory "$backend" 1024
+	else
+		measure "$backend"
+	fi && continue
+	result "$backend" fail "see above"
+	guest_kill
+	backend_teardown "$backend"
 done
 metric windows "[$WINDOWS]"
+metric memory "[$MEMORY]"
+metric kernel "$(json_string "$(uname -r)")"
+[ "$what" != copies ] || copies_teardown
 exit $FAILED

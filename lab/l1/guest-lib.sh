@@ -80,7 +80,7 @@ guest_launch() {
 	image=/src/build/guest/vmlinuz-debian
 	if [ "$kernel" != debian ]; then
 		# A debug kernel tests the host; the guest need not be slow.
-		image=/src/build/kernel-plain/arch/x86/boot/bzImage
+		image=/src/build/kernel-${LAB_CONFIG/debug/plain}/arch/x86/boot/bzImage
 	fi
 	case $backend in
 	tap)
