@@ -53,8 +53,8 @@ static const struct mpassthru_port_ops mp_port_ops = {
 
 /* Binding */
 
-/* Keeps other users of an rx_handler (bridge, bond, macvlan, ...) away.  Frames
- * are diverted before, except what tc redirected to the device: not for us.
+/* Keeps other users of an rx_handler (bridge, bond, macvlan, ...) away.  No
+ * frame gets here, all are diverted before.
  */
 static rx_handler_result_t mp_rx_handler(struct sk_buff **pskb)
 {
@@ -83,7 +83,8 @@ static int mp_bind_check(struct net_device *dev, struct mpassthru_port *port,
 				   dev->name, port->hdr_len, port->npages);
 		return -EOPNOTSUPP;
 	}
-	if (dev->real_num_rx_queues != 1) {
+	/* Of a device that is down the driver alone knows. */
+	if (netif_running(dev) && dev->real_num_rx_queues != 1) {
 		NL_SET_ERR_MSG_FMT(extack,
 				   "%s has %u receive queues, one descriptor serves one: run ethtool -L %s combined 1",
 				   dev->name, dev->real_num_rx_queues,
@@ -538,8 +539,9 @@ static void mp_write_space(struct sock *sk)
 	struct mp_dev *mp = container_of(sk, struct mp_dev, sk);
 	struct socket_wq *wq;
 
+	/* Set by mp_poll() and by sock_wait_for_wmem(). */
 	if (!sock_writeable(sk) ||
-	    !test_and_clear_bit(SOCKWQ_ASYNC_NOSPACE, &mp->sock.flags))
+	    !test_and_clear_bit(SOCK_NOSPACE, &mp->sock.flags))
 		return;
 
 	rcu_read_lock();
@@ -624,11 +626,11 @@ static __poll_t mp_poll(struct file *file, poll_table *wait)
 	poll_wait(file, &mp->sock.wq.wait, wait);
 
 	if (!skb_queue_empty_lockless(&mp->sk.sk_receive_queue) ||
-	    mp_rx_readable(mp))
+	    READ_ONCE(mp->rx_readable))
 		mask |= EPOLLIN | EPOLLRDNORM;
 
 	if (sock_writeable(&mp->sk) ||
-	    (!test_and_set_bit(SOCKWQ_ASYNC_NOSPACE, &mp->sock.flags) &&
+	    (!test_and_set_bit(SOCK_NOSPACE, &mp->sock.flags) &&
 	     sock_writeable(&mp->sk)))
 		mask |= EPOLLOUT | EPOLLWRNORM;
 

@@ -53,6 +53,7 @@ struct mp_stats {
  * @dev: the bound device.  Written under RTNL.
  * @dev_tracker: of the reference on @dev
  * @rx: zero-copy receive, NULL in copy mode.  Written under RTNL and @lock.
+ * @rx_readable: there may be something for mp_rx_complete() to do
  * @flags: IFF_* and TUN_VNET_*
  * @vnet_hdr_sz: bytes in front of each frame
  * @features: offloads that the reader accepts, as of TUNSETOFFLOAD
@@ -66,6 +67,7 @@ struct mp_dev {
 	struct net_device __rcu		*dev;
 	netdevice_tracker		dev_tracker;
 	struct mp_rx			*rx;
+	bool				rx_readable;
 	unsigned int			flags;
 	int				vnet_hdr_sz;
 	netdev_features_t		features;
@@ -77,7 +79,6 @@ int mp_rx_post(struct mp_dev *mp, struct kiocb *iocb, struct iov_iter *to);
 int mp_rx_complete(struct mp_dev *mp, int budget);
 void mp_rx_stop(struct mp_dev *mp);
 void mp_rx_show(struct mp_dev *mp, struct seq_file *m);
-bool mp_rx_readable(struct mp_dev *mp);
 void mp_rx_tap(struct mpassthru_rxq *rxq, u32 idx, unsigned int len);
 void mp_rx_flush(struct mpassthru_rxq *rxq);
 

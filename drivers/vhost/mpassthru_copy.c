@@ -117,10 +117,11 @@ static ssize_t mp_copy_put(struct mp_dev *mp, const struct sk_buff *skb,
 			   struct iov_iter *to)
 {
 	int hdr_sz = READ_ONCE(mp->vnet_hdr_sz);
+	ssize_t total = hdr_sz + skb->len;
 	struct virtio_net_hdr hdr;
 	int err;
 
-	err = tun_vnet_hdr_from_skb(mp->flags, skb->dev, skb, &hdr);
+	err = tun_vnet_hdr_from_skb(READ_ONCE(mp->flags), skb->dev, skb, &hdr);
 	if (err)
 		return err;
 	err = tun_vnet_hdr_put(hdr_sz, to, &hdr);
@@ -128,12 +129,13 @@ static ssize_t mp_copy_put(struct mp_dev *mp, const struct sk_buff *skb,
 		return err;
 
 	if (skb_vlan_tag_present(skb)) {
+		total += VLAN_HLEN;
 		err = mp_copy_vlan(skb, to);
-		return err ?: hdr_sz + skb->len + VLAN_HLEN;
+	} else {
+		err = skb_copy_datagram_iter(skb, 0, to, skb->len);
 	}
 
-	err = skb_copy_datagram_iter(skb, 0, to, skb->len);
-	return err ?: hdr_sz + skb->len;
+	return err ?: total;
 }
 
 /**
@@ -228,7 +230,7 @@ static int mp_send_skb(struct mp_dev *mp, struct sk_buff *skb,
 	}
 	skb->dev = dev;
 
-	err = tun_vnet_hdr_to_skb(mp->flags, skb, hdr);
+	err = tun_vnet_hdr_to_skb(READ_ONCE(mp->flags), skb, hdr);
 	if (err)
 		goto err_unlock;
 
@@ -244,6 +246,7 @@ static int mp_send_skb(struct mp_dev *mp, struct sk_buff *skb,
 
 err_unlock:
 	rcu_read_unlock();
+	atomic64_inc(&mp->stats.dropped);
 	kfree_skb_reason(skb, SKB_DROP_REASON_DEV_HDR);
 	return err;
 }
@@ -268,13 +271,17 @@ ssize_t mp_copy_write(struct mp_dev *mp, struct iov_iter *from, bool noblock)
 	int err, hdr_len;
 	size_t len;
 
-	hdr_len = tun_vnet_hdr_get(hdr_sz, mp->flags, from, &hdr);
-	if (hdr_len < 0)
-		return hdr_len;
+	hdr_len = tun_vnet_hdr_get(hdr_sz, READ_ONCE(mp->flags), from, &hdr);
+	if (hdr_len < 0) {
+		err = hdr_len;
+		goto malformed;
+	}
 
 	len = total - hdr_sz;
-	if (len < ETH_HLEN)
-		return -EINVAL;
+	if (len < ETH_HLEN) {
+		err = -EINVAL;
+		goto malformed;
+	}
 
 	skb = mp_alloc_skb(&mp->sk, len, clamp(hdr_len, ETH_HLEN, good_linear),
 			   noblock, &err);
@@ -289,6 +296,10 @@ ssize_t mp_copy_write(struct mp_dev *mp, struct iov_iter *from, bool noblock)
 
 	err = mp_send_skb(mp, skb, &hdr);
 	return err ?: total;
+
+malformed:
+	atomic64_inc(&mp->stats.dropped);
+	return err;
 }
 
 /**
@@ -315,6 +326,5 @@ void mp_copy_write_xdp(struct mp_dev *mp, struct xdp_buff *xdp)
 
 	skb_reserve(skb, xdp->data - xdp->data_hard_start);
 	skb_put(skb, xdp->data_end - xdp->data);
-	if (mp_send_skb(mp, skb, hdr))
-		atomic64_inc(&mp->stats.dropped);
+	mp_send_skb(mp, skb, hdr);
 }

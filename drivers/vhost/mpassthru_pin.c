@@ -46,11 +46,14 @@ static int mp_pins_charge(struct mp_pins *pins)
 					  locked + 1));
 
 	atomic64_inc(&pins->mm->pinned_vm);
+	pins->peak = max_t(unsigned int, pins->peak,
+			   atomic_inc_return(&pins->pinned));
 	return 0;
 }
 
 static void mp_pins_uncharge(struct mp_pins *pins)
 {
+	atomic_dec(&pins->pinned);
 	atomic64_dec(&pins->mm->pinned_vm);
 	atomic_long_dec(&pins->user->locked_vm);
 }
@@ -128,8 +131,9 @@ static struct mp_pin *mp_pin_create(struct mp_pins *pins, unsigned long index)
 
 	pin->index = index;
 	pin->users = 1;
+	/* Evict, or wait for what was invalidated to be unpinned. */
 	while ((err = mp_pins_charge(pins))) {
-		if (!mp_pins_evict(pins))
+		if (!mp_pins_evict(pins) && !flush_work(&pins->reaper))
 			goto err_free;
 	}
 
@@ -178,7 +182,6 @@ static int mp_pin_insert(struct mp_pins *pins, struct mp_pin *pin,
 	old = __xa_store(&pins->xa, pin->index, pin, GFP_NOWAIT);
 	if (!xa_is_err(old)) {
 		pins->nr++;
-		pins->peak = max(pins->peak, pins->nr);
 	}
 	xa_unlock(&pins->xa);
 
@@ -192,7 +195,7 @@ static struct mp_pin *mp_pin_fill(struct mp_pins *pins, unsigned long index)
 	unsigned long seq;
 	int err = -EAGAIN;
 
-	while (pins->nr >= max(pins->soft_limit, MP_PINS_MIN))
+	while (READ_ONCE(pins->nr) >= max(pins->soft_limit, MP_PINS_MIN))
 		if (!mp_pins_evict(pins))
 			break;
 
@@ -303,8 +306,8 @@ static bool mp_pins_invalidate(struct mmu_interval_notifier *mn,
 	xa_for_each_range(&pins->xa, index, pin, range->start >> PAGE_SHIFT,
 			  last) {
 		__xa_erase(&pins->xa, index);
-		pins->nr--;
-		pins->invalidations++;
+		WRITE_ONCE(pins->nr, pins->nr - 1);
+		WRITE_ONCE(pins->invalidations, pins->invalidations + 1);
 		pin->dead = true;
 		if (!pin->users) {
 			list_move(&pin->list, &pins->dead);

@@ -44,14 +44,16 @@ struct mp_pin {
  * @user: who is charged
  * @lock_limit: most pages that @user may have locked
  * @soft_limit: evict idle pins above this number
- * @nr: pins there are
- * @peak: most pins there were
+ * @pinned: pages pinned, also those of pins that are dead
+ * @peak: most pages that were pinned
+ * @nr: pins in @xa
  * @hits: lookups served from the cache
  * @misses: lookups that had to pin
  * @evictions: pins dropped for @soft_limit or @lock_limit
  * @invalidations: pins dropped because the mapping changed
  *
- * Everything from @nr on is written under the lock of @xa.
+ * @peak is the caller's, who serialises mp_pin_get(); everything from @nr on is
+ * written under the lock of @xa.
  */
 struct mp_pins {
 	struct xarray			xa;
@@ -65,8 +67,10 @@ struct mp_pins {
 	unsigned long			lock_limit;
 	unsigned int			soft_limit;
 
-	unsigned int			nr;
+	atomic_t			pinned;
 	unsigned int			peak;
+
+	unsigned int			nr;
 	u64				hits;
 	u64				misses;
 	u64				evictions;

@@ -89,7 +89,7 @@ static struct mpassthru_rxbuf *mp_rxbuf(struct mp_rx *rx, u32 idx)
 
 /* Memory of a slot */
 
-static void mp_slot_release(struct mp_rx *rx, struct mp_slot *slot)
+static void mp_slot_unpin(struct mp_rx *rx, struct mp_slot *slot)
 {
 	int i;
 
@@ -97,6 +97,11 @@ static void mp_slot_release(struct mp_rx *rx, struct mp_slot *slot)
 		mp_pin_put(rx->pins, slot->pins[i]);
 		slot->pins[i] = NULL;
 	}
+}
+
+static void mp_slot_release(struct mp_rx *rx, struct mp_slot *slot)
+{
+	mp_slot_unpin(rx, slot);
 	if (unlikely(slot->bounce)) {
 		page_pool_put_full_page(rx->bounces, slot->bounce, false);
 		slot->bounce = NULL;
@@ -241,13 +246,7 @@ err:
 static int mp_slot_bounce(struct mp_rx *rx, struct mp_slot *slot,
 			  dma_addr_t *dma)
 {
-	int i;
-
-	for (i = 0; i < MP_SLOT_PINS && slot->pins[i]; i++) {
-		mp_pin_put(rx->pins, slot->pins[i]);
-		slot->pins[i] = NULL;
-	}
-
+	mp_slot_unpin(rx, slot);
 	slot->bounce = page_pool_alloc_pages(rx->bounces, GFP_KERNEL);
 	if (!slot->bounce)
 		return -ENOMEM;
@@ -319,7 +318,6 @@ static int mp_rx_start_locked(struct mp_dev *mp)
 {
 	struct net_device *dev = rtnl_dereference(mp->dev);
 	struct mp_rx *rx;
-	int err;
 
 	if (mp->rx)
 		return 0;
@@ -334,14 +332,7 @@ static int mp_rx_start_locked(struct mp_dev *mp)
 		return PTR_ERR(rx);
 
 	WRITE_ONCE(mp->port.rxq, &rx->rxq);
-	err = mp->port.drv->rx_restart(dev, 0);
-	if (err) {
-		netdev_err(dev, "zero-copy receive failed to start: %d\n", err);
-		WRITE_ONCE(mp->port.rxq, NULL);
-		mp->port.drv->rx_restart(dev, 0);
-		mp_rx_destroy(rx);
-		return err;
-	}
+	mp->port.drv->rx_restart(dev, 0);
 
 	/* mp_copy_divert() queues nothing any more that would be older than
 	 * what is posted next.
@@ -403,6 +394,7 @@ void mp_rx_stop(struct mp_dev *mp)
 		slot->iocb->ki_complete(slot->iocb, -ECANCELED);
 		mp->stats.rewound++;
 	}
+	WRITE_ONCE(mp->rx_readable, false);
 	/* Pairs with smp_load_acquire() in mp_shutdown(): who sees that there
 	 * is nothing to stop may free the kiocbs.
 	 */
@@ -430,7 +422,8 @@ out:
  * wait that were received in copy mode, to be read first; -EMSGSIZE when the
  * buffer is too short; -EFAULT when it is not writable memory; -ENOBUFS when
  * the FIFO is full; -ENOTCONN when no device is bound; -EBUSY when it is in use
- * from another address space; -EOPNOTSUPP; -ENOMEM.
+ * from another address space; -EOPNOTSUPP from a kernel thread; -EINVAL when
+ * @to is not user memory; -ENOMEM; -EINTR.
  */
 int mp_rx_post(struct mp_dev *mp, struct kiocb *iocb, struct iov_iter *to)
 {
@@ -505,7 +498,7 @@ static int mp_slot_put_hdr(struct mp_dev *mp, struct mp_rx *rx,
 			   struct mp_slot *slot, unsigned int flags)
 {
 	struct virtio_net_hdr_mrg_rxbuf hdr = {
-		.num_buffers = cpu_to_tun_vnet16(mp->flags, 1),
+		.num_buffers = cpu_to_tun_vnet16(READ_ONCE(mp->flags), 1),
 	};
 	size_t len = min_t(size_t, rx->hdr_sz, sizeof(hdr));
 
@@ -579,6 +572,11 @@ int mp_rx_complete(struct mp_dev *mp, int budget)
 	if (!rx || current->mm != rx->pins->mm)
 		goto out;
 
+	/* Pairs with smp_mb() in mp_rx_flush(): what is not seen here as filled
+	 * sets it again.
+	 */
+	WRITE_ONCE(mp->rx_readable, false);
+	smp_mb();
 	filled = mpassthru_filled(&rx->rxq);
 	for (; rx->done != filled && n < budget; rx->done++, n++) {
 		slot = mp_slot(rx, rx->done);
@@ -586,6 +584,8 @@ int mp_rx_complete(struct mp_dev *mp, int budget)
 		mp_slot_release(rx, slot);
 		slot->iocb->ki_complete(slot->iocb, res);
 	}
+	if (rx->done != filled)
+		WRITE_ONCE(mp->rx_readable, true);
 out:
 	mutex_unlock(&mp->lock);
 	return n;
@@ -596,6 +596,9 @@ void mp_rx_flush(struct mpassthru_rxq *rxq)
 {
 	struct mp_dev *mp = mp_from_port(rxq->port);
 
+	/* Pairs with smp_mb() in mp_rx_complete(). */
+	smp_mb();
+	WRITE_ONCE(mp->rx_readable, true);
 	mp->sk.sk_data_ready(&mp->sk);
 }
 
@@ -617,24 +620,6 @@ void mp_rx_tap(struct mpassthru_rxq *rxq, u32 idx, unsigned int len)
 	else
 		data = page_address(slot->pins[0]->page) + slot->offset;
 	netdev_mp_tap(rxq->port->dev, data, len);
-}
-
-/**
- * mp_rx_readable - is there something for mp_rx_complete() to do
- * @mp: device
- *
- * Context: process.
- * Return: true when there is
- */
-bool mp_rx_readable(struct mp_dev *mp)
-{
-	bool ret;
-
-	mutex_lock(&mp->lock);
-	ret = mp->rx && mpassthru_filled(&mp->rx->rxq) != mp->rx->done;
-	mutex_unlock(&mp->lock);
-
-	return ret;
 }
 
 /**
@@ -679,12 +664,12 @@ void mp_rx_show(struct mp_dev *mp, struct seq_file *m)
 			   mp->stats.bounced[i]);
 	seq_printf(m, "mp-rewound:\t%llu\n", mp->stats.rewound);
 	seq_printf(m, "mp-errors:\t%llu\n", mp->stats.errors);
-	seq_printf(m, "mp-pinned:\t%u\n", pins ? pins->nr : 0);
+	seq_printf(m, "mp-pinned:\t%u\n", pins ? atomic_read(&pins->pinned) : 0);
 	seq_printf(m, "mp-pinned-peak:\t%u\n", pins ? pins->peak : 0);
 	seq_printf(m, "mp-pin-hits:\t%llu\n", pins ? pins->hits : 0);
 	seq_printf(m, "mp-pin-misses:\t%llu\n", pins ? pins->misses : 0);
 	seq_printf(m, "mp-pin-evictions:\t%llu\n", pins ? pins->evictions : 0);
 	seq_printf(m, "mp-pin-invalidations:\t%llu\n",
-		   pins ? pins->invalidations : 0);
+		   pins ? READ_ONCE(pins->invalidations) : 0);
 	mutex_unlock(&mp->lock);
 }

@@ -481,10 +481,24 @@ static void pin_notices_changed_mapping(struct kunit *test)
 	/* The NIC may still write there: it stays pinned to the last put. */
 	flush_work(&t->pins->reaper);
 	KUNIT_EXPECT_EQ(test, pin_locked(), t->locked + 2);
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->pins->pinned), 2);
 	KUNIT_EXPECT_PTR_EQ(test, used->page, page);
 	KUNIT_EXPECT_TRUE(test, folio_maybe_dma_pinned(page_folio(page)));
 	mp_pin_put(t->pins, used);
 	KUNIT_EXPECT_EQ(test, pin_locked(), t->locked + 1);
+}
+
+/* What an invalidation leaves to the reaper counts against the limit. */
+static void pin_waits_for_the_reaper(struct kunit *test)
+{
+	struct pin_test *t = test->priv;
+
+	t->pins->lock_limit = t->locked + 1;
+	mp_pin_put(t->pins, pin_page(test, 0));
+	vm_munmap(t->mem, PAGE_SIZE);
+	mp_pin_put(t->pins, pin_page(test, 1));
+	KUNIT_EXPECT_EQ(test, t->pins->evictions, 0);
+	KUNIT_EXPECT_EQ(test, t->pins->peak, 1);
 }
 
 static struct kunit_case pin_cases[] = {
@@ -493,6 +507,7 @@ static struct kunit_case pin_cases[] = {
 	KUNIT_CASE(pin_keeps_to_the_limit),
 	KUNIT_CASE(pin_evicts_least_recently_used),
 	KUNIT_CASE(pin_notices_changed_mapping),
+	KUNIT_CASE(pin_waits_for_the_reaper),
 	{}
 };
 

@@ -91,16 +91,15 @@ struct mpassthru_rxq {
  *	inside the NIC.  Process context, RTNL held.
  * @rx_restart: quiesce receive queue @queue, give back what its ring holds,
  *	look at netdev_mp_rxq() anew, arm the ring with what that says and run
- *	it.  When it returns, with whatever result, no DMA that was under way
- *	before goes on, also when the interface is down or the device gone.  An
- *	error is possible only when netdev_mp_rxq() is not NULL.  Process
- *	context, may sleep; RTNL held, and a mutex of the consumer.
+ *	it.  When it returns no DMA that was under way before goes on, also when
+ *	the interface is down or the device gone.  Process context, may sleep;
+ *	RTNL held, and a mutex of the consumer.
  * @rx_wake: have NAPI of receive queue @queue run soon.  Process context, RCU
  *	read side: must not sleep.  May race with the device going down.
  */
 struct mpassthru_driver_ops {
 	void	(*port_changed)(struct net_device *dev);
-	int	(*rx_restart)(struct net_device *dev, unsigned int queue);
+	void	(*rx_restart)(struct net_device *dev, unsigned int queue);
 	void	(*rx_wake)(struct net_device *dev, unsigned int queue);
 };
 

@@ -112,14 +112,17 @@ EXPORT_SYMBOL_GPL(netdev_mp_port_attach);
  */
 void netdev_mp_port_detach(struct net_device *dev)
 {
+	struct mpassthru_port *port = rtnl_dereference(dev->mp_port);
+
 	ASSERT_RTNL();
 
-	if (!rtnl_dereference(dev->mp_port))
+	if (!port)
 		return;
 
 	RCU_INIT_POINTER(dev->mp_port, NULL);
 	static_branch_dec(&mpassthru_needed_key);
 	synchronize_net();
+	port->dev = NULL;
 }
 EXPORT_SYMBOL_GPL(netdev_mp_port_detach);
 

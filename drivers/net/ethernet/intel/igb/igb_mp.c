@@ -106,7 +106,7 @@ void igb_mp_up(struct igb_adapter *adapter)
  * is not asked: one that the PCI error handlers detached may have its rings
  * armed, and igb_close() leaves them so.
  */
-static int igb_mp_rx_restart(struct net_device *netdev, unsigned int queue)
+static void igb_mp_rx_restart(struct net_device *netdev, unsigned int queue)
 {
 	struct igb_adapter *adapter = netdev_priv(netdev);
 	struct igb_ring *ring;
@@ -148,7 +148,6 @@ static int igb_mp_rx_restart(struct net_device *netdev, unsigned int queue)
 	igb_mp_poll(ring);
 out:
 	clear_bit(__IGB_RESETTING, &adapter->state);
-	return 0;
 }
 
 /* &mpassthru_driver_ops.rx_wake.  The caller's RCU read side keeps a ring that
@@ -202,7 +201,8 @@ static const struct mpassthru_driver_ops igb_mp_ops = {
  * @extack: returns the reason of a failure
  *
  * Context: process, RTNL held.
- * Return: 0; -EOPNOTSUPP with SR-IOV or jumbo frames; -EBUSY with AF_XDP.
+ * Return: 0; -EOPNOTSUPP with SR-IOV or jumbo frames; -EBUSY with AF_XDP;
+ * -EINVAL with more than one queue.
  */
 int igb_mp_port_prep(struct net_device *netdev, struct mpassthru_port *port,
 		     struct netlink_ext_ack *extack)
@@ -213,6 +213,13 @@ int igb_mp_port_prep(struct net_device *netdev, struct mpassthru_port *port,
 		NL_SET_ERR_MSG_MOD(extack,
 				   "virtual functions are enabled: write 0 to sriov_numvfs");
 		return -EOPNOTSUPP;
+	}
+	/* What the device has when it is up: real_num_rx_queues is older. */
+	if (adapter->rss_queues != 1) {
+		NL_SET_ERR_MSG_FMT_MOD(extack,
+				       "%u queues: run ethtool -L %s combined 1",
+				       adapter->rss_queues, netdev->name);
+		return -EINVAL;
 	}
 	if (xsk_get_pool_from_qid(netdev, 0)) {
 		NL_SET_ERR_MSG_MOD(extack, "an AF_XDP socket uses queue 0");

@@ -434,6 +434,21 @@ TEST_F_TIMEOUT(nic, two_queues, CLOCK_TEST)
 	EXPECT_GT(0, nic_set_queues(self->w.sock, self->w.dev, 2));
 }
 
+/* A device that is down has the queues that it will have when it is up. */
+TEST_F_TIMEOUT(nic, two_queues_down, CLOCK_TEST)
+{
+	if (nic_max_queues(self->w.sock, self->w.dev) < 2)
+		SKIP(return, "%s has one queue", self->w.dev);
+	ASSERT_EQ(0, nic_down(self->w.sock, self->w.dev));
+	ASSERT_EQ(0, nic_set_queues(self->w.sock, self->w.dev, 2));
+	EXPECT_EQ(-EINVAL, bind_dev(self->fd));
+	ASSERT_EQ(0, nic_up(self->w.sock, self->w.dev));
+	ASSERT_EQ(0, nic_down(self->w.sock, self->w.dev));
+	ASSERT_EQ(0, nic_set_queues(self->w.sock, self->w.dev, 1));
+	EXPECT_EQ(0, bind_dev(self->fd));
+	EXPECT_EQ(0, nic_up(self->w.sock, self->w.dev));
+}
+
 TEST_F_TIMEOUT(nic, port_of_bridge, CLOCK_TEST)
 {
 	int sock = self->w.sock;

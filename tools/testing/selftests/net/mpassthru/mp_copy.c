@@ -231,6 +231,25 @@ TEST_F_TIMEOUT(copy, read_bad_address, CLOCK_TEST)
 				variant->hdr_len, &seq));
 }
 
+/* Room for the header and some of the frame, and then none. */
+TEST_F_TIMEOUT(copy, read_half_bad_address, CLOCK_TEST)
+{
+	struct pollfd pfd = { .fd = self->w.fd, .events = POLLIN };
+	unsigned char *two;
+
+	two = mmap(NULL, 8192, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, two);
+	ASSERT_EQ(0, mprotect(two + 4096, 4096, PROT_NONE));
+
+	ASSERT_EQ(0, peer_send(&self->w.peer, 1000));
+	ASSERT_EQ(1, poll(&pfd, 1, clock_patience()));
+	EXPECT_EQ(-1, read(self->w.fd, two + 4096 - variant->hdr_len - 20,
+			   2000));
+	EXPECT_EQ(EFAULT, errno);
+	munmap(two, 8192);
+}
+
 TEST_F_TIMEOUT(copy, write_sizes, CLOCK_TEST)
 {
 	struct frame f = to_peer(&self->w);
@@ -279,6 +298,26 @@ TEST_F_TIMEOUT(copy, write_wrong, CLOCK_TEST)
 	memset(self->buf, 0, hdr_len);
 	EXPECT_EQ(hdr_len + 200, write(self->w.fd, self->buf, hdr_len + 200));
 	EXPECT_TRUE(peer_expect(&self->w.peer, &f, 0, clock_patience()));
+}
+
+/* A send buffer that one frame fills: each write waits for the one before. */
+TEST_F_TIMEOUT(copy, write_waits, CLOCK_TEST)
+{
+	struct frame f = to_peer(&self->w);
+	int i, sndbuf = 1;
+
+	if (!self->w.mp)
+		SKIP(return, "a tap may wait for ever");
+	ASSERT_EQ(0, ioctl(self->w.fd, TUNSETSNDBUF, &sndbuf));
+	ASSERT_EQ(0, fcntl(self->w.fd, F_SETFL, O_RDWR));
+	memset(self->buf, 0, variant->hdr_len);
+	for (i = 0; i < 200; i++) {
+		frame_build(&f, self->buf + variant->hdr_len, i, 1000);
+		ASSERT_EQ(variant->hdr_len + 1000,
+			  write(self->w.fd, self->buf,
+				variant->hdr_len + 1000));
+	}
+	EXPECT_TRUE(peer_expect(&self->w.peer, &f, i - 1, clock_patience()));
 }
 
 TEST_F_TIMEOUT(copy, poll, CLOCK_TEST)
