@@ -14,6 +14,10 @@
  * contiguous. Names in angle brackets stand for all that is not L1's text:
  * <other> for addresses of kernels, which is L2's, and <user>, of L1 and L2.
  *
+ * A string instruction counts once, and once more for each repetition: it is how
+ * the kernel copies, on a CPU without erms. TCG takes all repetitions for one
+ * instruction, CPUs do a word in each, or more.
+ *
  * The declarations are those of QEMU's qemu-plugin.h, which no package but
  * QEMU's source (40 MB) has; version 7 of the API is that of QEMU 11.
  */
@@ -39,6 +43,7 @@ typedef struct {
 
 enum qemu_plugin_op { QEMU_PLUGIN_INLINE_ADD_U64 };
 enum qemu_plugin_cb_flags { QEMU_PLUGIN_CB_NO_REGS };
+enum qemu_plugin_mem_rw { QEMU_PLUGIN_MEM_R = 1, QEMU_PLUGIN_MEM_W };
 
 typedef void (*tb_trans_cb)(struct qemu_plugin_tb *tb, void *udata);
 typedef void (*udata_cb)(unsigned int vcpu, void *udata);
@@ -49,6 +54,8 @@ size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
 struct qemu_plugin_insn *
 qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t idx);
 uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
+size_t qemu_plugin_insn_data(const struct qemu_plugin_insn *insn, void *dest,
+			     size_t len);
 void *qemu_plugin_insn_haddr(const struct qemu_plugin_insn *insn);
 void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn,
 					    udata_cb cb,
@@ -57,6 +64,9 @@ void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn,
 void qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(
 	struct qemu_plugin_insn *insn, enum qemu_plugin_op op,
 	qemu_plugin_u64 entry, uint64_t imm);
+void qemu_plugin_register_vcpu_mem_inline_per_vcpu(
+	struct qemu_plugin_insn *insn, enum qemu_plugin_mem_rw rw,
+	enum qemu_plugin_op op, qemu_plugin_u64 entry, uint64_t imm);
 struct qemu_plugin_scoreboard *qemu_plugin_scoreboard_new(size_t element_size);
 void *qemu_plugin_scoreboard_find(struct qemu_plugin_scoreboard *score,
 				  unsigned int vcpu);
@@ -120,6 +130,31 @@ static void add(struct qemu_plugin_insn *insn, size_t i, size_t field,
 		insn, QEMU_PLUGIN_INLINE_ADD_U64, entry, n);
 }
 
+/* movs and stos with a rep prefix, and perhaps REX.W between. */
+static void add_repetitions(struct qemu_plugin_insn *insn, size_t i)
+{
+	qemu_plugin_u64 entry = {
+		.score = score,
+		.offset = i * sizeof(struct count) +
+			  offsetof(struct count, insns),
+	};
+	enum qemu_plugin_mem_rw rw = QEMU_PLUGIN_MEM_R;
+	uint8_t code[4] = { 0 };
+	size_t op = 1;
+
+	qemu_plugin_insn_data(insn, code, sizeof(code));
+	if (code[0] != 0xf3)
+		return;
+	if ((code[1] & 0xf0) == 0x40)
+		op = 2;
+	if ((code[op] & 0xfe) == 0xaa)
+		rw = QEMU_PLUGIN_MEM_W;
+	else if ((code[op] & 0xfe) != 0xa4)
+		return;
+	qemu_plugin_register_vcpu_mem_inline_per_vcpu(
+		insn, rw, QEMU_PLUGIN_INLINE_ADD_U64, entry, 1);
+}
+
 static void write_counts(unsigned int vcpu, void *udata)
 {
 	static unsigned int marks;
@@ -164,6 +199,7 @@ static void translate(struct qemu_plugin_tb *tb, void *udata)
 			run = 0;
 		}
 		run++;
+		add_repetitions(insn, sym);
 		if (sym < other && vaddr == addrs[sym]) {
 			add(insn, sym, offsetof(struct count, calls), 1);
 			if (vaddr == mark_addr)

@@ -2,8 +2,10 @@
 """What lab/bench/run counted, as build/results/bench.json and tables.
 
 A window is what lies between two marks of the plugin. The host's (L1's) kernel
-is counted on CPUs 0 and 1, the guest on CPU 1; the peer has CPU 2, which is not
-counted. What the machine does when idle is taken off by the second.
+is counted on CPUs 1 and 2, the guest on CPU 2; the peer has CPU 0, which is not
+counted. What the machine does when idle is taken off by the second: of each
+function the median of some windows without traffic. There are several windows of
+a kind; the figures are those of the one whose instructions are the median.
 
 report.py                          bench.json and the tables
 report.py top BACKEND KIND SIZE    the functions of one window
@@ -13,6 +15,7 @@ report.py compare OLD NEW          two bench.json side by side
 import collections
 import json
 import re
+import statistics
 import subprocess
 import sys
 
@@ -63,6 +66,11 @@ STAGES = (
               r"__raw|__local_bh|queued_spin|mutex_|__mutex|__fdget|fput|"
               r"__srcu|__x86|srso|clear_bhb|retpoline|its_"),
 )
+# Time that passes on one CPU until another has done something: how long that is
+# is the emulation's. Not counted.
+WAITING = re.compile(r"queued_spin_lock_slowpath$|osq_lock$|mutex_spin_on_owner$|"
+                     r"__try_to_del_timer_sync$|lock_timer_base$|csd_lock")
+
 STAGES = tuple((name, re.compile("(?:%s)" % regex)) for name, regex in STAGES)
 STAGE_NAMES = tuple(name for name, _ in STAGES) + ("other",)
 
@@ -114,10 +122,12 @@ class Window:
         self.events = collections.Counter()
         self.guest = 0
         for (cpu, name), (insns, calls) in counts.items():
-            if cpu > 1:
+            if cpu not in (1, 2):
                 continue
             if name[0] == "<":
-                self.guest += insns if cpu == 1 else 0
+                self.guest += insns if cpu == 2 else 0
+                continue
+            if WAITING.match(name):
                 continue
             self.host[name] += insns
             for event, regex in EVENTS.items():
@@ -125,12 +135,16 @@ class Window:
                     self.events[event] += calls
 
     def less(self, idle):
-        """Without what an idle machine does in the same time."""
-        part = self.seconds / idle.seconds
-        for mine, its in (self.host, idle.host), (self.events, idle.events):
-            for key in its:
-                mine[key] -= its[key] * part
-        self.guest -= idle.guest * part
+        """Without what an idle machine does in the same time, as the windows of
+        idle have it."""
+        def rate(value):
+            return statistics.median(value(w) / w.seconds for w in idle)
+
+        for part in "host", "events":
+            mine = getattr(self, part)
+            for key in set().union(*(getattr(w, part) for w in idle)):
+                mine[key] -= self.seconds * rate(lambda w: getattr(w, part)[key])
+        self.guest -= self.seconds * rate(lambda w: w.guest)
         return self
 
     def total(self):
@@ -144,20 +158,24 @@ class Window:
 
 
 def windows(run):
-    """(backend, kind, size) -> Window of one run."""
+    """(backend, kind, size) -> the median Window of one run."""
     whats = load(run)["metrics"]["windows"]
     counts = read_counts(run)
     if len(counts) != len(whats):
         sys.exit("bench: %d marks but %d windows in %s: run make bench again"
                  % (len(counts), len(whats), run))
-    found, idle = {}, {}
+    found, idle = collections.defaultdict(list), collections.defaultdict(list)
     for what, count in zip(whats, counts):
         if what["kind"] == "idle":
-            idle[what["backend"]] = Window(what, count)
+            idle[what["backend"]].append(Window(what, count))
         elif what["kind"] != "-":
             key = what["backend"], what["kind"], str(what["size"])
-            found[key] = Window(what, count).less(idle[what["backend"]])
-    return found
+            found[key].append(Window(what, count))
+    for (backend, _, _), same in found.items():
+        for window in same:
+            window.less(idle[backend])
+        same.sort(key=lambda w: w.total() / max(w.frames, 1))
+    return {key: same[len(same) // 2] for key, same in found.items()}
 
 
 def per(value, n, digits=3):
