@@ -6,10 +6,13 @@
  * doing it for every frame wins nothing.  A guest recycles its receive pages:
  * they are looked up here and pinned once.
  *
- * A pin lives in the xarray from the first lookup to eviction or invalidation.
+ * A pin lives in the hash from the first lookup to eviction or invalidation.
  * While buffers on it are posted (users != 0) the page stays pinned and mapped
  * whatever happens to the mapping; an invalidation only makes sure that the
  * next lookup of the address does not find it.
+ *
+ * Not an xarray: by page numbers of user space it is six levels deep, and a
+ * lookup took a tenth of all that is done for a frame.
  */
 
 #include <kunit/visibility.h>
@@ -86,6 +89,16 @@ static int mp_pin_map(struct mp_pins *pins, struct mp_pin *pin)
 	return -EREMOTEIO;
 }
 
+static struct mp_pin *mp_pin_find(struct mp_pins *pins, unsigned long index)
+{
+	struct mp_pin *pin;
+
+	hash_for_each_possible(pins->hash, pin, node, index)
+		if (pin->index == index)
+			return pin;
+	return NULL;
+}
+
 /* Give back a pin that nobody can find any more and that has no users.  The
  * device has no descriptor with its address: a user is a posted buffer, and
  * the last one is gone.
@@ -103,15 +116,15 @@ static bool mp_pins_evict(struct mp_pins *pins)
 {
 	struct mp_pin *pin;
 
-	xa_lock(&pins->xa);
+	spin_lock(&pins->lock);
 	pin = list_first_entry_or_null(&pins->idle, struct mp_pin, list);
 	if (pin) {
 		list_del(&pin->list);
-		__xa_erase(&pins->xa, pin->index);
+		hash_del(&pin->node);
 		pins->nr--;
 		pins->evictions++;
 	}
-	xa_unlock(&pins->xa);
+	spin_unlock(&pins->lock);
 
 	if (!pin)
 		return false;
@@ -164,28 +177,20 @@ err_free:
 /* Publish a new pin, unless the mapping changed since @seq was read: then the
  * page may be one that the user address maps to no longer.
  */
-static int mp_pin_insert(struct mp_pins *pins, struct mp_pin *pin,
+static bool mp_pin_insert(struct mp_pins *pins, struct mp_pin *pin,
 			 unsigned long seq)
 {
-	void *old;
+	bool retry;
 
-	/* Memory for the entry, so that the store cannot fail below. */
-	if (xa_reserve(&pins->xa, pin->index, GFP_KERNEL))
-		return -ENOMEM;
-
-	xa_lock(&pins->xa);
-	if (mmu_interval_read_retry(&pins->mn, seq)) {
-		xa_unlock(&pins->xa);
-		xa_release(&pins->xa, pin->index);
-		return -EAGAIN;
-	}
-	old = __xa_store(&pins->xa, pin->index, pin, GFP_NOWAIT);
-	if (!xa_is_err(old)) {
+	spin_lock(&pins->lock);
+	retry = mmu_interval_read_retry(&pins->mn, seq);
+	if (!retry) {
+		hash_add(pins->hash, &pin->node, pin->index);
 		pins->nr++;
 	}
-	xa_unlock(&pins->xa);
+	spin_unlock(&pins->lock);
 
-	return xa_err(old);
+	return !retry;
 }
 
 static struct mp_pin *mp_pin_fill(struct mp_pins *pins, unsigned long index)
@@ -193,7 +198,6 @@ static struct mp_pin *mp_pin_fill(struct mp_pins *pins, unsigned long index)
 	unsigned int retries;
 	struct mp_pin *pin;
 	unsigned long seq;
-	int err = -EAGAIN;
 
 	while (READ_ONCE(pins->nr) >= max(pins->soft_limit, MP_PINS_MIN))
 		if (!mp_pins_evict(pins))
@@ -205,16 +209,13 @@ static struct mp_pin *mp_pin_fill(struct mp_pins *pins, unsigned long index)
 		if (IS_ERR(pin))
 			return pin;
 
-		err = mp_pin_insert(pins, pin, seq);
-		if (!err)
+		if (mp_pin_insert(pins, pin, seq))
 			return pin;
 
 		mp_pin_free(pins, pin);
-		if (err != -EAGAIN)
-			break;
 	}
 
-	return ERR_PTR(err);
+	return ERR_PTR(-EAGAIN);
 }
 
 /**
@@ -233,8 +234,8 @@ struct mp_pin *mp_pin_get(struct mp_pins *pins, unsigned long uaddr)
 	unsigned long index = uaddr >> PAGE_SHIFT;
 	struct mp_pin *pin;
 
-	xa_lock(&pins->xa);
-	pin = xa_load(&pins->xa, index);
+	spin_lock(&pins->lock);
+	pin = mp_pin_find(pins, index);
 	if (likely(pin)) {
 		if (!pin->users++)
 			list_del(&pin->list);
@@ -242,7 +243,7 @@ struct mp_pin *mp_pin_get(struct mp_pins *pins, unsigned long uaddr)
 	} else {
 		pins->misses++;
 	}
-	xa_unlock(&pins->xa);
+	spin_unlock(&pins->lock);
 
 	return likely(pin) ? pin : mp_pin_fill(pins, index);
 }
@@ -260,13 +261,13 @@ void mp_pin_put(struct mp_pins *pins, struct mp_pin *pin)
 {
 	bool free = false;
 
-	xa_lock(&pins->xa);
+	spin_lock(&pins->lock);
 	if (!--pin->users) {
 		free = pin->dead;
 		if (!free)
 			list_add_tail(&pin->list, &pins->idle);
 	}
-	xa_unlock(&pins->xa);
+	spin_unlock(&pins->lock);
 
 	if (unlikely(free))
 		mp_pin_free(pins, pin);
@@ -279,12 +280,24 @@ static void mp_pins_reap(struct work_struct *work)
 	struct mp_pin *pin, *next;
 	LIST_HEAD(dead);
 
-	xa_lock(&pins->xa);
+	spin_lock(&pins->lock);
 	list_splice_init(&pins->dead, &dead);
-	xa_unlock(&pins->xa);
+	spin_unlock(&pins->lock);
 
 	list_for_each_entry_safe(pin, next, &dead, list)
 		mp_pin_free(pins, pin);
+}
+
+static void mp_pin_invalidate(struct mp_pins *pins, struct mp_pin *pin)
+{
+	hash_del(&pin->node);
+	WRITE_ONCE(pins->nr, pins->nr - 1);
+	WRITE_ONCE(pins->invalidations, pins->invalidations + 1);
+	pin->dead = true;
+	if (!pin->users) {
+		list_move(&pin->list, &pins->dead);
+		queue_work(system_dfl_wq, &pins->reaper);
+	}
 }
 
 /* Runs under locks of mm, perhaps with a folio locked, perhaps atomic: nothing
@@ -296,28 +309,27 @@ static bool mp_pins_invalidate(struct mmu_interval_notifier *mn,
 			       unsigned long cur_seq)
 {
 	struct mp_pins *pins = container_of(mn, struct mp_pins, mn);
+	unsigned long index = range->start >> PAGE_SHIFT;
 	unsigned long last = (range->end - 1) >> PAGE_SHIFT;
-	bool reap = false;
-	unsigned long index;
+	struct hlist_node *next;
 	struct mp_pin *pin;
+	int bucket;
 
-	xa_lock(&pins->xa);
+	spin_lock(&pins->lock);
 	mmu_interval_set_seq(mn, cur_seq);
-	xa_for_each_range(&pins->xa, index, pin, range->start >> PAGE_SHIFT,
-			  last) {
-		__xa_erase(&pins->xa, index);
-		WRITE_ONCE(pins->nr, pins->nr - 1);
-		WRITE_ONCE(pins->invalidations, pins->invalidations + 1);
-		pin->dead = true;
-		if (!pin->users) {
-			list_move(&pin->list, &pins->dead);
-			reap = true;
+	if (last - index < HASH_SIZE(pins->hash)) {
+		for (; index <= last; index++) {
+			pin = mp_pin_find(pins, index);
+			if (pin)
+				mp_pin_invalidate(pins, pin);
 		}
+	} else {
+		hash_for_each_safe(pins->hash, bucket, next, pin, node)
+			if (pin->index >= index && pin->index <= last)
+				mp_pin_invalidate(pins, pin);
 	}
-	xa_unlock(&pins->xa);
+	spin_unlock(&pins->lock);
 
-	if (reap)
-		queue_work(system_dfl_wq, &pins->reaper);
 	return true;
 }
 
@@ -337,11 +349,12 @@ struct mp_pins *mp_pins_create(struct device *dev)
 	struct mp_pins *pins;
 	int err;
 
-	pins = kzalloc_obj(*pins);
+	pins = kvzalloc_obj(*pins);
 	if (!pins)
 		return ERR_PTR(-ENOMEM);
 
-	xa_init(&pins->xa);
+	spin_lock_init(&pins->lock);
+	hash_init(pins->hash);
 	INIT_LIST_HEAD(&pins->idle);
 	INIT_LIST_HEAD(&pins->dead);
 	INIT_WORK(&pins->reaper, mp_pins_reap);
@@ -353,7 +366,7 @@ struct mp_pins *mp_pins_create(struct device *dev)
 					   ULONG_MAX & PAGE_MASK,
 					   &mp_pins_mn_ops);
 	if (err) {
-		kfree(pins);
+		kvfree(pins);
 		return ERR_PTR(err);
 	}
 
@@ -372,24 +385,23 @@ EXPORT_SYMBOL_IF_KUNIT(mp_pins_create);
  */
 void mp_pins_destroy(struct mp_pins *pins)
 {
+	struct hlist_node *next;
 	struct mp_pin *pin;
-	unsigned long index;
+	int bucket;
 
 	/* No invalidation runs, or queues work, after this. */
 	mmu_interval_notifier_remove(&pins->mn);
 	cancel_work_sync(&pins->reaper);
 	mp_pins_reap(&pins->reaper);
 
-	xa_for_each(&pins->xa, index, pin) {
+	hash_for_each_safe(pins->hash, bucket, next, pin, node) {
 		/* Better leak a page than let the NIC write to a freed one. */
 		if (WARN_ON_ONCE(pin->users))
 			continue;
 		mp_pin_free(pins, pin);
 	}
-	xa_destroy(&pins->xa);
-
 	free_uid(pins->user);
 	mmdrop(pins->mm);
-	kfree(pins);
+	kvfree(pins);
 }
 EXPORT_SYMBOL_IF_KUNIT(mp_pins_destroy);

@@ -3,14 +3,15 @@
 #define _VHOST_MPASSTHRU_PIN_H
 
 #include <linux/dma-mapping.h>
+#include <linux/hashtable.h>
 #include <linux/list.h>
 #include <linux/mm_types.h>
 #include <linux/mmu_notifier.h>
 #include <linux/workqueue.h>
-#include <linux/xarray.h>
 
 /**
  * struct mp_pin - one user page, pinned and mapped for the NIC
+ * @node: in mp_pins.hash
  * @list: on mp_pins.idle or mp_pins.dead while @users is 0
  * @page: the page
  * @dma: its address for the device
@@ -19,10 +20,11 @@
  * @users: posted buffers that lie on it
  * @dead: no longer what the user address maps to; goes with its last user
  *
- * Protected by the lock of mp_pins.xa; @page, @dma, @index and @sync are
+ * Protected by mp_pins.lock; @page, @dma, @index and @sync are
  * constant.
  */
 struct mp_pin {
+	struct hlist_node	node;
 	struct list_head	list;
 	struct page		*page;
 	dma_addr_t		dma;
@@ -34,7 +36,8 @@ struct mp_pin {
 
 /**
  * struct mp_pins - the pin cache of one receive queue
- * @xa: live pins by index
+ * @lock: of what follows, of @nr and of what is after it
+ * @hash: live pins by index
  * @idle: pins without a user, least recently used first
  * @dead: invalidated pins without a user, for @reaper
  * @mn: invalidation of the whole address space of @mm
@@ -46,17 +49,17 @@ struct mp_pin {
  * @soft_limit: evict idle pins above this number
  * @pinned: pages pinned, also those of pins that are dead
  * @peak: most pages that were pinned
- * @nr: pins in @xa
+ * @nr: pins in @hash
  * @hits: lookups served from the cache
  * @misses: lookups that had to pin
  * @evictions: pins dropped for @soft_limit or @lock_limit
  * @invalidations: pins dropped because the mapping changed
  *
- * @peak is the caller's, who serialises mp_pin_get(); everything from @nr on is
- * written under the lock of @xa.
+ * @peak and @soft_limit are the caller's, who serialises mp_pin_get().
  */
 struct mp_pins {
-	struct xarray			xa;
+	spinlock_t			lock;	/* see above */
+	DECLARE_HASHTABLE(hash, 10);
 	struct list_head		idle;
 	struct list_head		dead;
 	struct mmu_interval_notifier	mn;
