@@ -53,8 +53,8 @@ static const struct mpassthru_port_ops mp_port_ops = {
 
 /* Binding */
 
-/* Keeps other users of an rx_handler (bridge, bond, macvlan, ...) away.  No
- * frame gets here, all are diverted before.
+/* Keeps other users of an rx_handler (bridge, bond, macvlan, ...) away.  Frames
+ * are diverted before, but while the port is being attached or detached.
  */
 static rx_handler_result_t mp_rx_handler(struct sk_buff **pskb)
 {
@@ -86,7 +86,7 @@ static int mp_bind_check(struct net_device *dev, struct mpassthru_port *port,
 	/* Of a device that is down the driver alone knows. */
 	if (netif_running(dev) && dev->real_num_rx_queues != 1) {
 		NL_SET_ERR_MSG_FMT(extack,
-				   "%s has %u receive queues, one descriptor serves one: run ethtool -L %s combined 1",
+				   "%s has %u queues: run ethtool -L %s combined 1",
 				   dev->name, dev->real_num_rx_queues,
 				   dev->name);
 		return -EINVAL;
@@ -373,7 +373,8 @@ static int mp_set_sndbuf(struct mp_dev *mp, int __user *sp)
 	if (s <= 0)
 		return -EINVAL;
 
-	WRITE_ONCE(mp->sk.sk_sndbuf, s);
+	/* With less, nothing is ever writeable again. */
+	WRITE_ONCE(mp->sk.sk_sndbuf, max_t(int, s, SOCK_MIN_SNDBUF));
 	return 0;
 }
 
@@ -539,9 +540,10 @@ static void mp_write_space(struct sock *sk)
 	struct mp_dev *mp = container_of(sk, struct mp_dev, sk);
 	struct socket_wq *wq;
 
-	/* Set by mp_poll() and by sock_wait_for_wmem(). */
-	if (!sock_writeable(sk) ||
-	    !test_and_clear_bit(SOCK_NOSPACE, &mp->sock.flags))
+	/* Set by mp_poll() and by sock_wait_for_wmem(), for good: vhost-net, who
+	 * never wants for room, is spared the wake-up.
+	 */
+	if (!sock_writeable(sk) || !test_bit(SOCK_NOSPACE, &mp->sock.flags))
 		return;
 
 	rcu_read_lock();

@@ -159,8 +159,13 @@ ssize_t mp_copy_read(struct mp_dev *mp, struct iov_iter *to, bool noblock)
 		return err;
 
 	ret = mp_copy_put(mp, skb, to);
-	if (ret > 0)
-		atomic64_inc(&mp->stats.copied);
+	if (ret < 0) {
+		atomic64_inc(&mp->stats.dropped);
+		kfree_skb_reason(skb, SKB_DROP_REASON_SKB_UCOPY_FAULT);
+		return ret;
+	}
+
+	atomic64_inc(&mp->stats.copied);
 	consume_skb(skb);
 	return ret;
 }
@@ -274,13 +279,13 @@ ssize_t mp_copy_write(struct mp_dev *mp, struct iov_iter *from, bool noblock)
 	hdr_len = tun_vnet_hdr_get(hdr_sz, READ_ONCE(mp->flags), from, &hdr);
 	if (hdr_len < 0) {
 		err = hdr_len;
-		goto malformed;
+		goto dropped;
 	}
 
 	len = total - hdr_sz;
 	if (len < ETH_HLEN) {
 		err = -EINVAL;
-		goto malformed;
+		goto dropped;
 	}
 
 	skb = mp_alloc_skb(&mp->sk, len, clamp(hdr_len, ETH_HLEN, good_linear),
@@ -291,13 +296,13 @@ ssize_t mp_copy_write(struct mp_dev *mp, struct iov_iter *from, bool noblock)
 	err = skb_copy_datagram_from_iter(skb, 0, from, len);
 	if (err) {
 		kfree_skb_reason(skb, SKB_DROP_REASON_SKB_UCOPY_FAULT);
-		return err;
+		goto dropped;
 	}
 
 	err = mp_send_skb(mp, skb, &hdr);
 	return err ?: total;
 
-malformed:
+dropped:
 	atomic64_inc(&mp->stats.dropped);
 	return err;
 }

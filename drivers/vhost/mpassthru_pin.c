@@ -49,8 +49,7 @@ static int mp_pins_charge(struct mp_pins *pins)
 					  locked + 1));
 
 	atomic64_inc(&pins->mm->pinned_vm);
-	pins->peak = max_t(unsigned int, pins->peak,
-			   atomic_inc_return(&pins->pinned));
+	atomic_inc(&pins->pinned);
 	return 0;
 }
 
@@ -144,11 +143,16 @@ static struct mp_pin *mp_pin_create(struct mp_pins *pins, unsigned long index)
 
 	pin->index = index;
 	pin->users = 1;
-	/* Evict, or wait for what was invalidated to be unpinned. */
-	while ((err = mp_pins_charge(pins))) {
-		if (!mp_pins_evict(pins) && !flush_work(&pins->reaper))
-			goto err_free;
+	err = mp_pins_charge(pins);
+	while (err && mp_pins_evict(pins))
+		err = mp_pins_charge(pins);
+	if (err) {
+		/* What was invalidated may not be unpinned yet. */
+		flush_work(&pins->reaper);
+		err = mp_pins_charge(pins);
 	}
+	if (err)
+		goto err_free;
 
 	err = pin_user_pages_fast(index << PAGE_SHIFT, 1,
 				  FOLL_WRITE | FOLL_LONGTERM, &pin->page);
@@ -209,6 +213,8 @@ static struct mp_pin *mp_pin_fill(struct mp_pins *pins, unsigned long index)
 		if (IS_ERR(pin))
 			return pin;
 
+		pins->peak = max_t(unsigned int, pins->peak,
+				   atomic_read(&pins->pinned));
 		if (mp_pin_insert(pins, pin, seq))
 			return pin;
 

@@ -2,11 +2,13 @@
 #ifndef _VHOST_MPASSTHRU_PIN_H
 #define _VHOST_MPASSTHRU_PIN_H
 
+#include <linux/atomic.h>
 #include <linux/dma-mapping.h>
 #include <linux/hashtable.h>
 #include <linux/list.h>
 #include <linux/mm_types.h>
 #include <linux/mmu_notifier.h>
+#include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
 /**
@@ -20,8 +22,7 @@
  * @users: posted buffers that lie on it
  * @dead: no longer what the user address maps to; goes with its last user
  *
- * Protected by mp_pins.lock; @page, @dma, @index and @sync are
- * constant.
+ * Protected by mp_pins.lock; @page, @dma, @index and @sync are constant.
  */
 struct mp_pin {
 	struct hlist_node	node;
@@ -36,7 +37,8 @@ struct mp_pin {
 
 /**
  * struct mp_pins - the pin cache of one receive queue
- * @lock: of what follows, of @nr and of what is after it
+ * @lock: protects @hash, @idle, @dead, @nr and the counters after it, and what
+ *	changes in a struct mp_pin
  * @hash: live pins by index
  * @idle: pins without a user, least recently used first
  * @dead: invalidated pins without a user, for @reaper

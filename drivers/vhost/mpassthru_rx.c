@@ -600,11 +600,6 @@ int mp_rx_complete(struct mp_dev *mp, int budget)
 	if (!rx || current->mm != rx->pins->mm)
 		goto out;
 
-	/* Pairs with smp_mb() in mp_rx_flush(): what is not seen here as filled
-	 * sets it again.
-	 */
-	WRITE_ONCE(mp->rx_readable, false);
-	smp_mb();
 	filled = mpassthru_filled(&rx->rxq);
 	for (; rx->done != filled && n < budget; rx->done++, n++) {
 		slot = mp_slot(rx, rx->done);
@@ -612,8 +607,15 @@ int mp_rx_complete(struct mp_dev *mp, int budget)
 		mp_slot_release(rx, slot);
 		slot->iocb->ki_complete(slot->iocb, res);
 	}
-	if (rx->done != filled)
-		WRITE_ONCE(mp->rx_readable, true);
+	if (rx->done == filled) {
+		/* Pairs with smp_mb() in mp_rx_flush(): what is not seen here
+		 * as filled sets it again.
+		 */
+		WRITE_ONCE(mp->rx_readable, false);
+		smp_mb();
+		if (mpassthru_filled(&rx->rxq) != filled)
+			WRITE_ONCE(mp->rx_readable, true);
+	}
 out:
 	mutex_unlock(&mp->lock);
 	return n;

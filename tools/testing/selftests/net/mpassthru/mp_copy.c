@@ -300,7 +300,7 @@ TEST_F_TIMEOUT(copy, write_wrong, CLOCK_TEST)
 	EXPECT_TRUE(peer_expect(&self->w.peer, &f, 0, clock_patience()));
 }
 
-/* A send buffer that one frame fills: each write waits for the one before. */
+/* A send buffer as small as can be: writes wait for those before. */
 TEST_F_TIMEOUT(copy, write_waits, CLOCK_TEST)
 {
 	struct frame f = to_peer(&self->w);
