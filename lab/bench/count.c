@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A plugin of QEMU's TCG: instructions executed and calls made, by function of
- * the host's (L1's) kernel and by virtual CPU.
+ * the host's (L1's) and the guest's (L2's) kernel and by virtual CPU.
  *
  *   -plugin FILE,symbols=FILE,mark=FUNCTION,out=FILE
  *
@@ -9,10 +9,11 @@
  * Each time L1 executes FUNCTION, what has been counted since the last time is
  * appended to out: a line "mark N", then lines "VCPU NAME INSTRUCTIONS CALLS".
  *
- * The guest (L2) runs the same kernel at the same virtual addresses. What tells
- * them apart is where the text lies in memory: L1's is translated first, and is
- * contiguous. Names in angle brackets stand for all that is not L1's text:
- * <other> for addresses of kernels, which is L2's, and <user>, of L1 and L2.
+ * The guest runs the same kernel at the same virtual addresses. What tells them
+ * apart is where the text lies in memory: L1's is translated first, and is
+ * contiguous. Functions of L2 have a "@" before the name. Names in angle brackets
+ * stand for what is no text of a kernel: <other> for such addresses, and <user>,
+ * of L1 and L2.
  *
  * A string instruction counts once, and once more for each repetition: it is how
  * the kernel copies, on a CPU without erms. TCG takes all repetitions for one
@@ -84,7 +85,8 @@ struct count {
 static uint64_t *addrs;
 static char **names;
 static size_t nsyms;		/* the last is the end of the text */
-static size_t other, user;	/* two more counts behind those of symbols */
+/* Counts: of L1's symbols, of L2's, and two more. */
+static size_t other, user;
 static struct qemu_plugin_scoreboard *score;
 static struct count *last[MAX_VCPUS];
 static uint64_t mark_addr;
@@ -116,7 +118,7 @@ static size_t classify(const struct qemu_plugin_insn *insn, uint64_t vaddr)
 	/* The first to get there is L1. */
 	if (!delta)
 		delta = here;
-	return here == delta ? find(vaddr) : other;
+	return find(vaddr) + (here == delta ? 0 : nsyms);
 }
 
 static void add(struct qemu_plugin_insn *insn, size_t i, size_t field,
@@ -155,6 +157,11 @@ static void add_repetitions(struct qemu_plugin_insn *insn, size_t i)
 		insn, rw, QEMU_PLUGIN_INLINE_ADD_U64, entry, 1);
 }
 
+static const char *name_of(size_t i)
+{
+	return i == other ? "<other>" : i == user ? "<user>" : names[i % nsyms];
+}
+
 static void write_counts(unsigned int vcpu, void *udata)
 {
 	static unsigned int marks;
@@ -168,9 +175,9 @@ static void write_counts(unsigned int vcpu, void *udata)
 		then = last[cpu];
 		for (i = 0; i <= user; i++) {
 			if (now[i].insns != then[i].insns)
-				fprintf(out, "%d %s %" PRIu64 " %" PRIu64 "\n",
-					cpu, names[i],
-					now[i].insns - then[i].insns,
+				fprintf(out, "%d %s%s %" PRIu64 " %" PRIu64 "\n",
+					cpu, i / nsyms == 1 ? "@" : "",
+					name_of(i), now[i].insns - then[i].insns,
 					now[i].calls - then[i].calls);
 			then[i] = now[i];
 		}
@@ -200,7 +207,7 @@ static void translate(struct qemu_plugin_tb *tb, void *udata)
 		}
 		run++;
 		add_repetitions(insn, sym);
-		if (sym < other && vaddr == addrs[sym]) {
+		if (sym < nsyms && vaddr == addrs[sym]) {
 			add(insn, sym, offsetof(struct count, calls), 1);
 			if (vaddr == mark_addr)
 				qemu_plugin_register_vcpu_insn_exec_cb(
@@ -241,10 +248,8 @@ static bool read_symbols(const char *path, const char *mark)
 	fclose(f);
 	if (nsyms < 2 || !mark_addr)
 		return false;
-	other = nsyms - 1;
-	user = nsyms;
-	names[other] = "<other>";
-	names[user] = "<user>";
+	other = 2 * nsyms;
+	user = other + 1;
 	return true;
 }
 

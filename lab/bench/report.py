@@ -8,7 +8,7 @@ function the median of some windows without traffic. There are several windows o
 a kind; the figures are those of the one whose instructions are the median.
 
 report.py                          bench.json and the tables
-report.py top BACKEND KIND SIZE    the functions of one window
+report.py top BACKEND KIND SIZE [guest]  the functions of one window
 report.py compare OLD NEW          two bench.json side by side
 """
 
@@ -33,7 +33,9 @@ STAGES = (
     ("copy", r"rep_movs|_?copy_|__copy_|memcpy|simple_copy|skb_copy|csum_|"
              r"fault_in_"),
     ("driver", r"igb_|eth_type|napi_|__napi|net_rx_action|dma_|dev_gro|gro_|"
-               r"inet_gro|udp4?_gro|tcp4?_gro|skb_gro"),
+               r"inet_gro|udp4?_gro|tcp4?_gro|skb_gro|virtnet_|virtqueue_|"
+               r"receive_mergeable|receive_buf|skb_page_frag|vring_"),
+    ("tcp", r"tcp_|__tcp|ip_|__ip_|ipv4_|inet_|__inet|sk_|__sk_|icmp_|fib_"),
     ("allocation", r"kmem_|kmalloc|__kmalloc|kfree|kvfree|__slab|___slab|"
                    r"slab_|__alloc_skb|alloc_skb|build_skb|__build_skb|"
                    r"skb_release|skb_free|consume_skb|__kfree_skb|napi_skb|"
@@ -120,12 +122,13 @@ class Window:
         self.frames, self.seconds = what["frames"], what["seconds"]
         self.host = collections.Counter()
         self.events = collections.Counter()
-        self.guest = 0
+        self.guest = collections.Counter()
         for (cpu, name), (insns, calls) in counts.items():
             if cpu not in (1, 2):
                 continue
-            if name[0] == "<":
-                self.guest += insns if cpu == 2 else 0
+            if name[0] in "@<":
+                if cpu == 2:
+                    self.guest[name.lstrip("@")] += insns
                 continue
             if WAITING.match(name):
                 continue
@@ -140,19 +143,21 @@ class Window:
         def rate(value):
             return statistics.median(value(w) / w.seconds for w in idle)
 
-        for part in "host", "events":
+        for part in "host", "events", "guest":
             mine = getattr(self, part)
             for key in set().union(*(getattr(w, part) for w in idle)):
                 mine[key] -= self.seconds * rate(lambda w: getattr(w, part)[key])
-        self.guest -= self.seconds * rate(lambda w: w.guest)
         return self
 
     def total(self):
         return sum(self.host.values())
 
-    def stages(self):
+    def guest_total(self):
+        return sum(self.guest.values())
+
+    def stages(self, part="host"):
         sums = collections.Counter()
-        for name, insns in self.host.items():
+        for name, insns in getattr(self, part).items():
             sums[stage_of(name)] += insns
         return sums
 
@@ -208,13 +213,14 @@ def summarize(runs):
         """The mean over the runs of value(window)."""
         return lambda *key: mean(value(run[key]) for run in runs if key in run)
 
-    def both(kind, value):
-        return {backend: over_runs(value)(backend, kind, "0")
-                for backend in PEERS}
+    def tcp_stages(backend, part):
+        return {stage: over_runs(lambda w: per(w.stages(part)[stage], w.frames,
+                                               4))(backend, "tcp", "0")
+                for stage in STAGE_NAMES}
 
     first, copies = load(RUNS[0]), copied()
     host = over_runs(lambda w: per(w.total(), w.frames))
-    guest = over_runs(lambda w: per(w.guest, w.frames))
+    guest = over_runs(lambda w: per(w.guest_total(), w.frames))
     errors = {}
     for key in runs[0]:
         values = [per(run[key].total(), run[key].frames) for run in runs]
@@ -234,6 +240,9 @@ def summarize(runs):
             backend: {"host": host(backend, "tcp", "0"),
                       "guest": guest(backend, "tcp", "0")}
             for backend in PEERS},
+        "tcp_rx_stages": {
+            backend: {part: tcp_stages(backend, part)
+                      for part in ("host", "guest")} for backend in PEERS},
         "request_response_instructions": {
             backend: {"host": host(backend, "rr", "0"),
                       "guest": guest(backend, "rr", "0")}
@@ -249,7 +258,7 @@ def summarize(runs):
 
 def show(value):
     return "-" if value is None else ("%.0f" if value >= 100 else
-                                      "%.2f") % value
+                                      "%.3f") % value
 
 
 def row(name, values):
@@ -274,11 +283,17 @@ def tables(bench):
                                                  for e in EVENTS):
             row(name.replace("_", " "),
                 [bench[name][kind][b]["1514"] for b in PEERS])
-    for name, text in (("tcp_rx_instructions_per_byte", "TCP received, per byte"),
-                       ("request_response_instructions", "ping, per request")):
-        head(text)
-        for side in "host", "guest":
-            row(side, [bench[name][b][side] for b in PEERS])
+    head("TCP received, per byte")
+    for side in "host", "guest":
+        row(side, [bench["tcp_rx_instructions_per_byte"][b][side]
+                   for b in PEERS])
+        for stage in STAGE_NAMES:
+            row("  " + stage, [bench["tcp_rx_stages"][b][side][stage]
+                               for b in PEERS])
+    head("ping, per request")
+    for side in "host", "guest":
+        row(side, [bench["request_response_instructions"][b][side]
+                   for b in PEERS])
     print("\n  %-10s %6s %6s %14s %12s" % ("memory", "ring", "", "pinned pages",
                                          "kernel kB"))
     for m in bench["memory"]:
@@ -308,10 +323,10 @@ def picture(bench):
         "/src/lab/bench/picture.gp"], check=True)
 
 
-def top(backend, kind, size):
+def top(backend, kind, size, part="host"):
     window = windows(RUNS[0])[backend, kind, size]
-    for name, insns in window.host.most_common(60):
-        print("  %8.1f %-11s %s" % (insns / window.frames, stage_of(name), name))
+    for name, insns in getattr(window, part).most_common(60):
+        print("  %8.3f %-11s %s" % (insns / window.frames, stage_of(name), name))
 
 
 def compare(old, new):
@@ -330,7 +345,7 @@ def compare(old, new):
 
 def main():
     if sys.argv[1:2] == ["top"]:
-        return top(*sys.argv[2:5])
+        return top(*sys.argv[2:6])
     if sys.argv[1:2] == ["compare"]:
         return compare(*sys.argv[2:4])
     bench = summarize([windows(run) for run in RUNS])

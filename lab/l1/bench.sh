@@ -109,12 +109,12 @@ pktgen() {
 
 # In bursts, as a busy wire or guest has them, and with pauses so that no frame is
 # lost, and that it is the burst, not the emulation, that decides how often the
-# worker sleeps.
+# worker sleeps. A burst fits the rings.
 run_rx() {
 	local backend=$1 size=$2 mac before
 
 	mac=$(guest_run cat /sys/class/net/eth0/address)
-	peer bash -c "$(pktgen kpktgend_0 peer0 "$mac" "$size" 32 4000000)"
+	peer bash -c "$(pktgen kpktgend_0 peer0 "$mac" "$size" 128 16000000)"
 	before=$(guest_rx)
 	begin rx
 	peer bash -c 'echo start >/proc/net/pktgen/pgctrl'
@@ -126,7 +126,7 @@ run_tx() {
 	local backend=$1 size=$2 mac before
 
 	mac=$(peer cat /sys/class/net/peer0/address)
-	guest_run "$(pktgen kpktgend_0 eth0 "$mac" "$size" 32 4000000)"
+	guest_run "$(pktgen kpktgend_0 eth0 "$mac" "$size" 64 8000000)"
 	before=$(peer_rx)
 	begin tx
 	guest_run 'echo start >/proc/net/pktgen/pgctrl'
