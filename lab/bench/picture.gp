@@ -1,5 +1,5 @@
 # Instructions per frame by stage, stacked. Called by lab/bench/report.py with
-# data (a table with a row for each bar) and svg (the file to write).
+# data (a table with a row for each bar, of columns) and svg (the file to write).
 set terminal svg size 820,420 font "sans-serif,13" background "white"
 set output svg
 set title "instructions of the host's kernel per frame" noenhanced
@@ -12,6 +12,4 @@ set ytics nomirror
 set xtics nomirror scale 0 noenhanced
 set grid y
 set yrange [0:*]
-stats data skip 1 nooutput
-columns = STATS_columns
 plot for [i = 2:columns] data using i:xticlabels(1) title columnheader(i)

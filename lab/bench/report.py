@@ -294,12 +294,10 @@ def tables(bench):
     for side in "host", "guest":
         row(side, [bench["request_response_instructions"][b][side]
                    for b in PEERS])
-    print("\n  %-10s %6s %6s %14s %12s" % ("memory", "ring", "", "pinned pages",
-                                         "kernel kB"))
+    print("\n  %-10s %6s %6s %14s" % ("memory", "ring", "", "pinned pages"))
     for m in bench["memory"]:
-        print("  %-10s %6d %6s %14d %12d" % (
-            m["backend"], m["ring"], m["state"], m["pinned_pages"],
-            m["kernel_kb"]))
+        print("  %-10s %6d %6s %14d" % (m["backend"], m["ring"], m["state"],
+                                        m["pinned_pages"]))
     print("\n  two runs differ by %.2f %% at most; instructions of the host's "
           "kernel, %s,\n  kernel %s, without %s\n" % (
               100 * bench["repeat_error"], bench["accel"], bench["kernel"],
@@ -308,18 +306,19 @@ def tables(bench):
 
 def picture(bench):
     """build/results/bench.svg, drawn by gnuplot."""
+    stage_names = [stage for stage in STAGE_NAMES if stage != "tcp"]
     with open(BENCH + "picture.dat", "w") as f:
-        print("bar", *STAGE_NAMES, file=f)
+        print("bar", *stage_names, file=f)
         for kind, size in ("rx", "1514"), ("rx", "64"), ("tx", "1514"):
             for backend in PEERS:
                 stages = bench["stages"][kind][backend][size]
                 if stages:
                     # What idle time was taken off too much of is nothing.
                     print('"%s\\n%s %s"' % (backend, kind, size),
-                          *(max(0, stages[stage]) for stage in STAGE_NAMES),
+                          *(max(0, stages[stage]) for stage in stage_names),
                           file=f)
-    subprocess.run(["gnuplot", "-e", "data='%s'; svg='%s'" % (
-        BENCH + "picture.dat", RESULTS + "bench.svg"),
+    subprocess.run(["gnuplot", "-e", "data='%s'; svg='%s'; columns=%d" % (
+        BENCH + "picture.dat", RESULTS + "bench.svg", len(stage_names) + 1),
         "/src/lab/bench/picture.gp"], check=True)
 
 

@@ -21,7 +21,7 @@ shift
 # What is copied does not vary.
 [ "$what" = count ] || ROUNDS=1
 
-taskset -pc 0 $$ >/dev/null
+[ "$what" = memory ] || taskset -pc 0 $$ >/dev/null
 
 # mark: the plugin writes what it counted. No process is made for it.
 mark() {
@@ -186,28 +186,24 @@ measure() {
 	backend_teardown "$backend"
 }
 
-# kernel_kb: memory that is neither free nor a process's nor a file's.
-kernel_kb() {
-	echo 3 >/proc/sys/vm/drop_caches
-	awk '{ kb[$1] = $2 }
-	     END { print kb["MemTotal:"] - kb["MemFree:"] - kb["Buffers:"] - \
-			 kb["Cached:"] - kb["AnonPages:"] }' /proc/meminfo
+# pinned_pages: of this host, by the kernel's own count.
+pinned_pages() {
+	awk '$1 == "nr_foll_pin_acquired" { n += $2 }
+	     $1 == "nr_foll_pin_released" { n -= $2 }
+	     END { print n }' /proc/vmstat
 }
 
-# state BACKEND RING STATE: pages pinned, and more memory than before binding.
+# state BACKEND RING STATE: what a guest holds of the host's memory.
 MEMORY=
 state() {
 	MEMORY+="${MEMORY:+,}{\"backend\": \"$1\", \"ring\": $2, \"state\": \"$3\", "
-	MEMORY+="\"pinned_pages\": $(mp_counter pinned || echo 0), "
-	MEMORY+="\"kernel_kb\": $(($(kernel_kb) - base_kb))}"
-	MEMORY=${MEMORY//: ,/: 0,}
+	MEMORY+="\"pinned_pages\": $(pinned_pages)}"
 }
 
 memory() {
 	local backend=$1 ring=$2 tcp
 
 	GUEST_NET=rx_queue_size=$ring
-	base_kb=$(kernel_kb)
 	backend_setup "$backend" || return 1
 	guest_start "$backend" 7.3 || return 1
 	ping_peer >/dev/null || return 1

@@ -5,8 +5,9 @@
 # memory whose size is no constant ends in rep_movs_alternative(): one probe sees
 # each copy once, and the return address on the stack tells who asked. Counted
 # are copies by vhost workers to user space (the guest's memory) for reception,
-# from it for transmission. A virtio header is at most 20 bytes, and used ring
-# entries are written by vhost itself: neither is payload.
+# from it for transmission. A virtio header is at most 24 bytes, and used ring
+# entries are written by vhost itself: neither is payload. A frame that is sent is
+# copied in one piece with its header.
 
 TRACING=/sys/kernel/tracing
 COPY_EVENT=$TRACING/events/lab/copy
@@ -22,7 +23,7 @@ copies_trigger() {
 
 	[ "${1:-rx}" = rx ] || user=src
 	echo "hist:keys=caller.sym,bytes:size=16384 if COMM ~ \"vhost-*\" &&" \
-		"$user < 0x800000000000 && bytes > 20"
+		"$user < 0x800000000000 && bytes > 24"
 }
 
 copies_start() {

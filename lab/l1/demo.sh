@@ -48,7 +48,7 @@ measure() {
 	counters "$backend.before"
 	bytes=$(guest_rx bytes) || return 1
 	frames=$(guest_rx packets) || return 1
-	copies_start
+	copies_start rx
 	tcp_rx 5 >/lab/rate &
 	tcp=$!
 	sleep 1
