@@ -540,8 +540,8 @@ static void mp_write_space(struct sock *sk)
 	struct mp_dev *mp = container_of(sk, struct mp_dev, sk);
 	struct socket_wq *wq;
 
-	/* Set by mp_poll() and by sock_wait_for_wmem(), for good: vhost-net, who
-	 * never wants for room, is spared the wake-up.
+	/* Set by mp_poll() and by sock_wait_for_wmem(), for good: vhost-net,
+	 * who never wants for room, is spared the wake-up.
 	 */
 	if (!sock_writeable(sk) || !test_bit(SOCK_NOSPACE, &mp->sock.flags))
 		return;

@@ -182,7 +182,7 @@ err_free:
  * page may be one that the user address maps to no longer.
  */
 static bool mp_pin_insert(struct mp_pins *pins, struct mp_pin *pin,
-			 unsigned long seq)
+			  unsigned long seq)
 {
 	bool retry;
 

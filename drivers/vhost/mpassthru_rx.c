@@ -518,8 +518,8 @@ static int mp_slot_put_hdr(struct mp_dev *mp, struct mp_rx *rx,
 	    READ_ONCE(mp->features) & NETIF_F_HW_CSUM)
 		hdr.hdr.flags = VIRTIO_NET_HDR_F_DATA_VALID;
 
-	/* Twelve bytes in one piece, mostly: copy_to_iter() costs as much as all
-	 * else that completes a buffer.
+	/* Twelve bytes in one piece, mostly: copy_to_iter() costs as much as
+	 * all else that completes a buffer.
 	 */
 	if (likely(rx->hdr_sz == sizeof(hdr) &&
 		   iter_iov_len(&slot->iter) >= sizeof(hdr))) {
@@ -608,10 +608,10 @@ int mp_rx_complete(struct mp_dev *mp, int budget)
 		slot->iocb->ki_complete(slot->iocb, res);
 	}
 	if (rx->done == filled) {
+		WRITE_ONCE(mp->rx_readable, false);
 		/* Pairs with smp_mb() in mp_rx_flush(): what is not seen here
 		 * as filled sets it again.
 		 */
-		WRITE_ONCE(mp->rx_readable, false);
 		smp_mb();
 		if (mpassthru_filled(&rx->rxq) != filled)
 			WRITE_ONCE(mp->rx_readable, true);
@@ -694,7 +694,8 @@ void mp_rx_show(struct mp_dev *mp, struct seq_file *m)
 			   mp->stats.bounced[i]);
 	seq_printf(m, "mp-rewound:\t%llu\n", mp->stats.rewound);
 	seq_printf(m, "mp-errors:\t%llu\n", mp->stats.errors);
-	seq_printf(m, "mp-pinned:\t%u\n", pins ? atomic_read(&pins->pinned) : 0);
+	seq_printf(m, "mp-pinned:\t%u\n",
+		   pins ? atomic_read(&pins->pinned) : 0);
 	seq_printf(m, "mp-pinned-peak:\t%u\n", pins ? pins->peak : 0);
 	seq_printf(m, "mp-pin-hits:\t%llu\n", pins ? pins->hits : 0);
 	seq_printf(m, "mp-pin-misses:\t%llu\n", pins ? pins->misses : 0);
