@@ -14,19 +14,21 @@ limit=$(sed -n 's/^timeout=//p' $dir/settings)
 
 # ktap PROGRAM: results out of KTAP on standard input.
 ktap() {
-	local line name
+	local line name why=
 
 	while IFS= read -r line; do
 		printf '%s\n' "$line"
 		case $line in
+		"# "*.c:*) why+="${why:+; }${line#\# }" ;;
 		"ok "*|"not ok "*)
 			name=$(sed -E 's/^(not )?ok [0-9]+ *(- )?//; s/ *#.*//' \
 				<<<"$line")
 			case $line in
 			*"# SKIP"*) result "$1/$name" skip "${line##*# }" ;;
-			not*) result "$1/$name" fail "${line##*# }" ;;
+			not*) result "$1/$name" fail "${why:-${line##*# }}" ;;
 			*) result "$1/$name" pass ;;
-			esac ;;
+			esac
+			why= ;;
 		esac
 	done
 	return $FAILED
