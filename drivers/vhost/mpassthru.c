@@ -58,6 +58,9 @@ static const struct mpassthru_port_ops mp_port_ops = {
  */
 static rx_handler_result_t mp_rx_handler(struct sk_buff **pskb)
 {
+	/* Not from the wire. */
+	if ((*pskb)->pkt_type == PACKET_LOOPBACK)
+		return RX_HANDLER_PASS;
 	kfree_skb(*pskb);
 	return RX_HANDLER_CONSUMED;
 }

@@ -10,13 +10,16 @@
 struct mp_rx;
 struct xdp_buff;
 
-/* Why a buffer was paired with a bounce page. */
+/* Why a frame was copied: why its buffer was paired with a bounce page, but for
+ * the last.
+ */
 enum mp_bounce {
 	MP_BOUNCE_NONE,
 	MP_BOUNCE_CROSS,	/* crosses into a page that is not adjacent */
 	MP_BOUNCE_PIN,		/* RLIMIT_MEMLOCK reached, or no memory */
 	MP_BOUNCE_MASK,		/* out of reach of the device */
 	MP_BOUNCE_FRAG,		/* the frame would span several segments */
+	MP_BOUNCE_MOVED,	/* its page was unmapped since it was posted */
 	MP_BOUNCE_MAX
 };
 
@@ -24,7 +27,7 @@ enum mp_bounce {
  * struct mp_stats - what happened since the device was opened
  * @posted: buffers posted
  * @zerocopy: frames that the NIC wrote to their buffer
- * @bounced: frames copied from a bounce page, by reason
+ * @bounced: frames copied to their buffer, by reason
  * @errors: posted buffers completed empty: bad frame, or buffer not writable
  * @rewound: posted buffers given back unused
  * @copied: frames delivered by copy mode

@@ -65,6 +65,18 @@ void mp_copy_divert(struct mpassthru_port *port, struct sk_buff *skb)
 	skb = skb_share_check(skb, GFP_ATOMIC);
 	if (!skb)
 		goto dropped;
+	/* It may wait for its reader for ever: not with memory of a sender that
+	 * waits for it.
+	 */
+	if (unlikely(skb_orphan_frags_rx(skb, GFP_ATOMIC))) {
+		kfree_skb_reason(skb, SKB_DROP_REASON_NOMEM);
+		goto dropped;
+	}
+	/* Redirected to us by something that has no such header. */
+	if (unlikely(skb->data - skb_mac_header(skb) != ETH_HLEN)) {
+		kfree_skb_reason(skb, SKB_DROP_REASON_DEV_HDR);
+		goto dropped;
+	}
 
 	/* A straggler, held back in GRO or a backlog while the ring was
 	 * switched to zero-copy: it would wait here for the switch back.
@@ -121,7 +133,7 @@ static ssize_t mp_copy_put(struct mp_dev *mp, const struct sk_buff *skb,
 	struct virtio_net_hdr hdr;
 	int err;
 
-	err = tun_vnet_hdr_from_skb(READ_ONCE(mp->flags), skb->dev, skb, &hdr);
+	err = tun_vnet_hdr_from_skb(READ_ONCE(mp->flags), NULL, skb, &hdr);
 	if (err)
 		return err;
 	err = tun_vnet_hdr_put(hdr_sz, to, &hdr);

@@ -144,7 +144,8 @@ static struct mp_pin *mp_pin_create(struct mp_pins *pins, unsigned long index)
 	pin->index = index;
 	pin->users = 1;
 	err = mp_pins_charge(pins);
-	while (err && mp_pins_evict(pins))
+	/* One makes room for one, unless others of the user took it. */
+	if (err && mp_pins_evict(pins))
 		err = mp_pins_charge(pins);
 	if (err) {
 		/* What was invalidated may not be unpinned yet. */
@@ -154,8 +155,10 @@ static struct mp_pin *mp_pin_create(struct mp_pins *pins, unsigned long index)
 	if (err)
 		goto err_free;
 
+	/* The caller holds locks that no page fault may be waited for with. */
 	err = pin_user_pages_fast(index << PAGE_SHIFT, 1,
-				  FOLL_WRITE | FOLL_LONGTERM, &pin->page);
+				  FOLL_WRITE | FOLL_LONGTERM | FOLL_NOFAULT,
+				  &pin->page);
 	if (err != 1) {
 		/* -EOVERFLOW: around the end of the address space. */
 		if (err >= 0 || err == -EOVERFLOW)
@@ -231,9 +234,9 @@ static struct mp_pin *mp_pin_fill(struct mp_pins *pins, unsigned long index)
  *
  * Context: process, of the address space the cache was made for; calls for one
  * cache are serialised by the caller.
- * Return: a pin to give back with mp_pin_put(); -EFAULT when nothing writable
- * is mapped there; -ENOBUFS when RLIMIT_MEMLOCK is reached; -EREMOTEIO when
- * the device cannot reach the page; -ENOMEM, -EAGAIN.
+ * Return: a pin to give back with mp_pin_put(); -EFAULT when no writable page
+ * is present there, for nothing is faulted in; -ENOBUFS when RLIMIT_MEMLOCK is
+ * reached; -EREMOTEIO when the device cannot reach the page; -ENOMEM, -EAGAIN.
  */
 struct mp_pin *mp_pin_get(struct mp_pins *pins, unsigned long uaddr)
 {

@@ -15,9 +15,17 @@
  * Where memory of the poster is written, that is by the poster: completion
  * runs in its context (a vhost worker), never in softirq, and stopping gives
  * all that is not completed back as -ECANCELED without a look at it.
+ *
+ * Stopping waits for mp_dev.lock with RTNL held, and how long a page fault
+ * takes may be up to user space (userfaultfd, FUSE).  So none is handled under
+ * mp_dev.lock: what is not there is faulted in without it, then tried again.
+ *
+ * Pages are pinned and mapped once for many buffers, see mpassthru_pin.c: the
+ * end of a buffer unpins nothing.
  */
 
 #include <linux/if_tun.h>
+#include <linux/pagemap.h>
 #include <linux/rtnetlink.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
@@ -32,8 +40,11 @@
 /* Posted buffers at most; more are left where they are (-ENOBUFS). */
 #define MP_RX_SIZE		1024
 
-/* A frame fits one page (see mp_bind()), at any offset. */
+/* A frame fits one page (see mp_bind_check()), at any offset. */
 #define MP_SLOT_PINS		2
+
+/* Of one buffer, which may lie on as many pages as it has bytes. */
+#define MP_FAULT_TRIES		4096
 
 /**
  * struct mp_slot - what we know of the buffer at the same index of the FIFO
@@ -205,9 +216,10 @@ static void mp_slot_sync_for_cpu(struct mp_rx *rx, struct mp_slot *slot,
 }
 
 /* Point the NIC at the buffer itself.  Returns why that is not possible, or
- * -EFAULT.
+ * -EFAULT when the caller has to fault it in.
  */
-static int mp_slot_pin(struct mp_rx *rx, struct mp_slot *slot, dma_addr_t *dma)
+static int mp_slot_pin(struct mp_rx *rx, struct mp_slot *slot, bool faulted_in,
+		       dma_addr_t *dma)
 {
 	struct iov_iter frame = slot->iter;
 	unsigned long start, page;
@@ -243,7 +255,7 @@ err:
 		/* Memory that may be written but not be pinned for long, as a
 		 * file's, can still be copied to.
 		 */
-		if (fault_in_iov_iter_writeable(&frame, rx->data_len))
+		if (!faulted_in)
 			return -EFAULT;
 		fallthrough;
 	default:
@@ -417,23 +429,11 @@ out:
 
 /* Hot path */
 
-/**
- * mp_rx_post - append a buffer to the FIFO
- * @mp: device
- * @iocb: completed in mp_rx_complete() or mp_rx_stop()
- * @to: the buffer: header, then at least &mpassthru_port.data_len bytes
- *
- * The first one switches the device to zero-copy.
- *
- * Context: process, not a kernel thread; the address space of @to is current.
- * Return: -EIOCBQUEUED, or without @iocb being queued: -EAGAIN when frames
- * wait that were received in copy mode, to be read first; -EMSGSIZE when the
- * buffer is too short; -EFAULT when it is not writable memory; -ENOBUFS when
- * the FIFO is full; -ENOTCONN when no device is bound; -EBUSY when it is in use
- * from another address space; -EOPNOTSUPP from a kernel thread; -EINVAL when
- * @to is not user memory; -ENOMEM; -EINTR.
+/* As mp_rx_post(), but without @faulted_in -EFAULT says that the first @need
+ * bytes of @to have to be.
  */
-int mp_rx_post(struct mp_dev *mp, struct kiocb *iocb, struct iov_iter *to)
+static int mp_rx_try_post(struct mp_dev *mp, struct kiocb *iocb,
+			  struct iov_iter *to, bool faulted_in, size_t *need)
 {
 	struct net_device *dev;
 	struct mp_slot *slot;
@@ -467,10 +467,12 @@ int mp_rx_post(struct mp_dev *mp, struct kiocb *iocb, struct iov_iter *to)
 	if (err)
 		goto err_unlock;
 
-	err = mp_slot_pin(rx, slot, &dma);
-	slot->reason = err;
-	if (unlikely(err > 0))
+	*need = iov_iter_count(&slot->iter);
+	err = mp_slot_pin(rx, slot, faulted_in, &dma);
+	if (unlikely(err > MP_BOUNCE_NONE)) {
+		slot->reason = err;
 		err = mp_slot_bounce(rx, slot, &dma);
+	}
 	if (unlikely(err))
 		goto err_release;
 
@@ -499,95 +501,165 @@ err_unlock:
 	return err;
 }
 
-/* The header goes in front of the frame only now: before, it was not known,
- * and the NIC does not write it.  There is one buffer per frame.
+/**
+ * mp_rx_post - append a buffer to the FIFO
+ * @mp: device
+ * @iocb: completed in mp_rx_complete() or mp_rx_stop().  Its ki_complete() is
+ *	called with mp_dev.lock held, and RTNL as well when it is cancelled: it
+ *	may neither sleep nor take a lock that is held while posting.
+ * @to: the buffer: header, then at least &mpassthru_port.data_len bytes
+ *
+ * The first one switches the device to zero-copy.
+ *
+ * Context: process, not a kernel thread; the address space of @to is current.
+ * Takes RTNL, then mp_dev.lock.
+ * Return: -EIOCBQUEUED, or without @iocb being queued: -EAGAIN when frames
+ * wait that were received in copy mode, to be read first; -EMSGSIZE when the
+ * buffer is too short; -EFAULT when it is not writable memory; -ENOBUFS when
+ * the FIFO is full; -ENOTCONN when no device is bound; -EBUSY when it is in use
+ * from another address space; -EOPNOTSUPP from a kernel thread; -EINVAL when
+ * @to is not user memory; -ENOMEM; -EINTR.
  */
-static int mp_slot_put_hdr(struct mp_dev *mp, struct mp_rx *rx,
-			   struct mp_slot *slot, unsigned int flags)
+int mp_rx_post(struct mp_dev *mp, struct kiocb *iocb, struct iov_iter *to)
+{
+	size_t need = 0;
+	int err;
+
+	err = mp_rx_try_post(mp, iocb, to, false, &need);
+	if (likely(err != -EFAULT))
+		return err;
+	if (fault_in_iov_iter_writeable(to, need))
+		return -EFAULT;
+	return mp_rx_try_post(mp, iocb, to, true, &need);
+}
+
+/* User memory that has to be faulted in before a buffer can be completed. */
+struct mp_fault {
+	const void __user	*addr;
+	size_t			len;
+};
+
+static int mp_fault_at(struct mp_fault *fault, const struct iov_iter *to)
+{
+	fault->addr = iter_iov_addr(to);
+	fault->len = clamp(iov_iter_count(to), 1, iter_iov_len(to));
+	return -EFAULT;
+}
+
+/* Did the memory of a posted buffer become another's?  Then what the NIC wrote
+ * is not where the poster looks for it.
+ */
+static bool mp_slot_moved(const struct mp_slot *slot)
+{
+	int i;
+
+	for (i = 0; i < MP_SLOT_PINS && slot->pins[i]; i++)
+		if (unlikely(READ_ONCE(slot->pins[i]->dead)))
+			return true;
+	return false;
+}
+
+static bool mp_slot_copy(const struct mp_slot *slot, unsigned int len,
+			 struct iov_iter *to)
+{
+	unsigned int head;
+
+	if (slot->bounce)
+		return copy_page_to_iter(slot->bounce, 0, len, to) == len;
+
+	head = mp_slot_head(slot, len);
+	if (copy_page_to_iter(slot->pins[0]->page, slot->offset, head,
+			      to) != head)
+		return false;
+	len -= head;
+	return !len || copy_page_to_iter(slot->pins[1]->page, 0, len,
+					 to) == len;
+}
+
+/* The header goes in front of the frame only now: before, it was not known,
+ * and the NIC does not write it.  There is one buffer per frame.  With @copy
+ * the frame follows, of which the NIC wrote to another place.
+ */
+static int mp_slot_write(struct mp_dev *mp, struct mp_rx *rx,
+			 const struct mp_slot *slot,
+			 const struct mpassthru_rxbuf *buf, bool copy,
+			 struct mp_fault *fault)
 {
 	struct virtio_net_hdr_mrg_rxbuf hdr = {
 		.num_buffers = cpu_to_tun_vnet16(READ_ONCE(mp->flags), 1),
 	};
 	size_t len = min_t(size_t, rx->hdr_sz, sizeof(hdr));
-	void __user *to = iter_iov_addr(&slot->iter);
+	void __user *start = iter_iov_addr(&slot->iter);
+	struct iov_iter to;
 
 	/* virtio 1.2, 5.1.6.4: only when the guest said VIRTIO_NET_F_GUEST_CSUM
 	 * may there be flags, which QEMU tells us with TUNSETOFFLOAD.
 	 */
-	if (flags & MPASSTHRU_RX_CSUM_OK &&
+	if (buf->flags & MPASSTHRU_RX_CSUM_OK &&
 	    READ_ONCE(mp->features) & NETIF_F_HW_CSUM)
 		hdr.hdr.flags = VIRTIO_NET_HDR_F_DATA_VALID;
 
 	/* Twelve bytes in one piece, mostly: copy_to_iter() costs as much as
 	 * all else that completes a buffer.
 	 */
-	if (likely(rx->hdr_sz == sizeof(hdr) &&
+	if (likely(!copy && rx->hdr_sz == sizeof(hdr) &&
 		   iter_iov_len(&slot->iter) >= sizeof(hdr))) {
-		if (!user_write_access_begin(to, sizeof(hdr)))
-			return -EFAULT;
-		unsafe_copy_to_user(to, (const void *)&hdr, sizeof(hdr),
-				    fault);
+		if (!user_write_access_begin(start, sizeof(hdr)))
+			goto fault;
+		unsafe_copy_to_user(start, (const void *)&hdr, sizeof(hdr),
+				    fault_end);
 		user_write_access_end();
-		if (unlikely(slot->bounce))
-			iov_iter_advance(&slot->iter, sizeof(hdr));
 		return 0;
 	}
 
-	if (copy_to_iter(&hdr, len, &slot->iter) != len)
-		return -EFAULT;
+	to = slot->iter;
+	if (copy_to_iter(&hdr, len, &to) != len)
+		return mp_fault_at(fault, &to);
 	len = rx->hdr_sz - len;
-	if (unlikely(len) && iov_iter_zero(len, &slot->iter) != len)
-		return -EFAULT;
+	if (unlikely(len) && iov_iter_zero(len, &to) != len)
+		return mp_fault_at(fault, &to);
+	if (copy && !mp_slot_copy(slot, buf->len, &to))
+		return mp_fault_at(fault, &to);
 	return 0;
 
-fault:
+fault_end:
 	user_write_access_end();
+fault:
+	fault->addr = start;
+	fault->len = sizeof(hdr);
 	return -EFAULT;
 }
 
-static int mp_slot_copy(struct mp_rx *rx, struct mp_slot *slot,
-			unsigned int len)
-{
-	if (copy_to_iter(page_address(slot->bounce), len, &slot->iter) != len)
-		return -EFAULT;
-	return 0;
-}
-
+/* Returns bytes received, or -EFAULT when @fault has to be faulted in. */
 static long mp_slot_finish(struct mp_dev *mp, struct mp_rx *rx,
 			   struct mp_slot *slot,
-			   const struct mpassthru_rxbuf *buf)
+			   const struct mpassthru_rxbuf *buf,
+			   struct mp_fault *fault)
 {
-	if (unlikely(buf->flags & MPASSTHRU_RX_BAD))
-		goto empty;
-	mp_slot_sync_for_cpu(rx, slot, buf->len);
-	if (unlikely(mp_slot_put_hdr(mp, rx, slot, buf->flags)))
-		goto empty;
-	if (unlikely(slot->bounce)) {
-		if (mp_slot_copy(rx, slot, buf->len))
-			goto empty;
-		mp->stats.bounced[slot->reason]++;
-	} else {
-		mp->stats.zerocopy++;
-	}
-	return rx->hdr_sz + buf->len;
+	bool copy = slot->bounce || mp_slot_moved(slot);
 
-empty:
-	mp->stats.errors++;
-	return 0;
+	if (unlikely(buf->flags & MPASSTHRU_RX_BAD)) {
+		mp->stats.errors++;
+		return 0;
+	}
+	mp_slot_sync_for_cpu(rx, slot, buf->len);
+	if (unlikely(mp_slot_write(mp, rx, slot, buf, copy, fault)))
+		return -EFAULT;
+
+	if (likely(!copy))
+		mp->stats.zerocopy++;
+	else if (slot->bounce)
+		mp->stats.bounced[slot->reason]++;
+	else
+		mp->stats.bounced[MP_BOUNCE_MOVED]++;
+	return rx->hdr_sz + buf->len;
 }
 
-/**
- * mp_rx_complete - complete the kiocbs of buffers that the NIC filled
- * @mp: device
- * @budget: how many at most
- *
- * ki_complete() is called in the order of posting, with the number of bytes
- * including the header, or 0 for a buffer that goes back empty.
- *
- * Context: process, in the poster's address space.
- * Return: how many were completed.
+/* As mp_rx_complete(), until memory has to be faulted in: then @fault says
+ * which, and with @give_up set the buffer that needs it goes back empty.
  */
-int mp_rx_complete(struct mp_dev *mp, int budget)
+static int mp_rx_complete_present(struct mp_dev *mp, int budget, bool give_up,
+				  struct mp_fault *fault)
 {
 	struct mp_slot *slot;
 	struct mp_rx *rx;
@@ -595,18 +667,30 @@ int mp_rx_complete(struct mp_dev *mp, int budget)
 	long res;
 	int n = 0;
 
+	fault->len = 0;
 	mutex_lock(&mp->lock);
 	rx = mp->rx;
 	if (!rx || current->mm != rx->pins->mm)
 		goto out;
 
 	filled = mpassthru_filled(&rx->rxq);
+	pagefault_disable();
 	for (; rx->done != filled && n < budget; rx->done++, n++) {
 		slot = mp_slot(rx, rx->done);
-		res = mp_slot_finish(mp, rx, slot, mp_rxbuf(rx, rx->done));
+		res = mp_slot_finish(mp, rx, slot, mp_rxbuf(rx, rx->done),
+				     fault);
+		if (unlikely(res < 0)) {
+			/* What was tried in vain is the first. */
+			if (n || !give_up)
+				break;
+			fault->len = 0;
+			mp->stats.errors++;
+			res = 0;
+		}
 		mp_slot_release(rx, slot);
 		slot->iocb->ki_complete(slot->iocb, res);
 	}
+	pagefault_enable();
 	if (rx->done == filled) {
 		WRITE_ONCE(mp->rx_readable, false);
 		/* Pairs with smp_mb() in mp_rx_flush(): what is not seen here
@@ -619,6 +703,36 @@ int mp_rx_complete(struct mp_dev *mp, int budget)
 out:
 	mutex_unlock(&mp->lock);
 	return n;
+}
+
+/**
+ * mp_rx_complete - complete the kiocbs of buffers that the NIC filled
+ * @mp: device
+ * @budget: how many at most
+ *
+ * ki_complete() is called in the order of posting, with the number of bytes
+ * including the header, or 0 for a buffer that goes back empty.
+ *
+ * Context: process, in the poster's address space.  Takes mp_dev.lock.
+ * Return: how many were completed.
+ */
+int mp_rx_complete(struct mp_dev *mp, int budget)
+{
+	struct mp_fault fault;
+	bool give_up = false;
+	int tries = 0, n = 0, got;
+
+	for (;;) {
+		got = mp_rx_complete_present(mp, budget - n, give_up, &fault);
+		n += got;
+		if (likely(!fault.len))
+			return n;
+
+		/* Pages may be taken away again, but not for ever. */
+		tries = got ? 0 : tries + 1;
+		give_up = fault_in_safe_writeable(fault.addr, fault.len) ||
+			  tries > MP_FAULT_TRIES || fatal_signal_pending(current);
+	}
 }
 
 /* &mpassthru_port_ops.rx_flush */
@@ -666,6 +780,7 @@ void mp_rx_show(struct mp_dev *mp, struct seq_file *m)
 		[MP_BOUNCE_PIN]		= "pin",
 		[MP_BOUNCE_MASK]	= "mask",
 		[MP_BOUNCE_FRAG]	= "frag",
+		[MP_BOUNCE_MOVED]	= "moved",
 	};
 	u32 outstanding = 0, armed = 0;
 	struct mp_pins *pins = NULL;
@@ -676,8 +791,9 @@ void mp_rx_show(struct mp_dev *mp, struct seq_file *m)
 	if (mp->rx) {
 		pins = mp->rx->pins;
 		outstanding = mp->rx->rxq.posted - mp->rx->done;
-		armed = READ_ONCE(mp->rx->rxq.armed) -
-			READ_ONCE(mp->rx->rxq.filled);
+		/* In this order, or it may be less than nothing. */
+		armed = mpassthru_filled(&mp->rx->rxq);
+		armed = READ_ONCE(mp->rx->rxq.armed) - armed;
 	}
 	for (i = MP_BOUNCE_NONE + 1; i < MP_BOUNCE_MAX; i++)
 		bounced += mp->stats.bounced[i];

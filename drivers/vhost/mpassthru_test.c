@@ -8,6 +8,7 @@
 #include <linux/mpassthru.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/user.h>
+#include <linux/uaccess.h>
 
 #include "mpassthru_pin.h"
 
@@ -376,8 +377,11 @@ static void pin_exit(struct kunit *test)
 static struct mp_pin *pin_page(struct kunit *test, int i)
 {
 	struct pin_test *t = test->priv;
-	struct mp_pin *pin = mp_pin_get(t->pins, t->mem + i * PAGE_SIZE + i);
+	unsigned long addr = t->mem + i * PAGE_SIZE + i;
+	struct mp_pin *pin;
 
+	KUNIT_ASSERT_EQ(test, put_user(0, (char __user *)addr), 0);
+	pin = mp_pin_get(t->pins, addr);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, pin);
 	return pin;
 }

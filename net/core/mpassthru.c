@@ -5,6 +5,7 @@
  */
 
 #include <linux/etherdevice.h>
+#include <linux/if_vlan.h>
 #include <linux/mm.h>
 #include <linux/mpassthru.h>
 #include <linux/netdevice.h>
@@ -139,7 +140,7 @@ static void mpassthru_tap_list(struct list_head *ptypes, struct sk_buff *skb)
 }
 
 /**
- * netdev_mp_tap - show packet sockets a copy of a frame
+ * netdev_mp_tap - show packet sockets of ETH_P_ALL a copy of a frame
  * @dev: network device that received it
  * @data: the frame, beginning with the Ethernet header
  * @len: its length in bytes, at least ETH_HLEN
@@ -158,6 +159,12 @@ void netdev_mp_tap(struct net_device *dev, const void *data, unsigned int len)
 
 	skb_put_data(skb, data, len);
 	skb->protocol = eth_type_trans(skb, dev);
+	/* As in __netif_receive_skb_core(): taps see the tag beside the frame. */
+	if (eth_type_vlan(skb->protocol)) {
+		skb = skb_vlan_untag(skb);
+		if (!skb)
+			return;
+	}
 	skb_reset_network_header(skb);
 	skb_reset_transport_header(skb);
 	skb_reset_mac_len(skb);

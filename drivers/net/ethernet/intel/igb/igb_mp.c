@@ -169,8 +169,8 @@ static void igb_mp_rx_wake(struct net_device *netdev, unsigned int queue)
  * A device that is down is reset when it comes up.
  *
  * While bound the device is kept from runtime suspend, which takes the rings
- * down and, without RTNL, up again.  As in __igb_open(), nothing is done here
- * about a suspend that has begun and waits for RTNL itself.
+ * down and, without RTNL, up again.  As in __igb_open() and ethnl_ops_begin(),
+ * nothing is done here about a suspend that has begun and waits for RTNL itself.
  */
 static void igb_mp_port_changed(struct net_device *netdev)
 {
@@ -280,6 +280,14 @@ void igb_mp_alloc_rx_buffers(struct igb_ring *ring, struct mpassthru_rxq *rxq)
  */
 void igb_mp_clean_rx_ring(struct igb_ring *ring)
 {
+	struct pci_dev *pdev = to_pci_dev(ring->dev);
+
+	/* A frozen channel took no reset from igb_down(): off the bus, until
+	 * igb_io_slot_reset().
+	 */
+	if (unlikely(pci_channel_offline(pdev)))
+		pci_clear_master(pdev);
+	/* Only now, when the NIC has stopped, may mp_rxq say that it has. */
 	mpassthru_disarm(ring->mp_rxq);
 	WRITE_ONCE(ring->mp_rxq, NULL);
 	clear_bit(IGB_RING_FLAG_RX_MP_SPLIT, &ring->flags);

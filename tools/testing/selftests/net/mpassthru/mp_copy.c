@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Copy mode: read(2), write(2) and poll(2), as on a tap. */
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <linux/virtio_net.h>
+#include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>
 
@@ -321,6 +323,64 @@ TEST_F_TIMEOUT(copy, write_waits, CLOCK_TEST)
 	for (i = 0; i < n; i++)
 		EXPECT_TRUE(peer_expect(&self->w.peer, &f, i,
 					clock_patience()));
+}
+
+static int set_address(struct wire *w, in_addr_t addr)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr.s_addr = addr };
+	struct ifreq ifr = {};
+
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", w->dev);
+	memcpy(&ifr.ifr_addr, &sin, sizeof(sin));
+	return ioctl(w->sock, SIOCSIFADDR, &ifr);
+}
+
+/* A member of a group that the host sends to through the NIC, on that host. */
+static int join(struct wire *w, const struct sockaddr_in *group)
+{
+	struct ip_mreqn m = {
+		.imr_multiaddr = group->sin_addr,
+		.imr_ifindex = if_nametoindex(w->dev),
+	};
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	if (fd < 0 || bind(fd, (void *)group, sizeof(*group)) ||
+	    setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &m, sizeof(m)) ||
+	    setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &m, sizeof(m)))
+		return -1;
+	return fd;
+}
+
+/* What the host sends and gets itself never was on the wire. */
+TEST_F_TIMEOUT(copy, own_multicast, CLOCK_TEST)
+{
+	static const char text[] = "what the host says to itself";
+	struct sockaddr_in group = {
+		.sin_family = AF_INET,
+		.sin_port = htons(9999),
+		.sin_addr.s_addr = inet_addr("239.1.2.3"),
+	};
+	struct pollfd pfd = { .events = POLLIN };
+	int i, len;
+
+	if (!self->w.mp)
+		SKIP(return, "a tap gets what the host sends");
+	ASSERT_EQ(0, set_address(&self->w, inet_addr("192.0.2.1")));
+	pfd.fd = join(&self->w, &group);
+	ASSERT_LE(0, pfd.fd);
+	for (i = 0; i < 10; i++) {
+		ASSERT_EQ(sizeof(text), sendto(pfd.fd, text, sizeof(text), 0,
+					       (void *)&group, sizeof(group)));
+		ASSERT_EQ(1, poll(&pfd, 1, clock_patience()));
+		EXPECT_EQ(sizeof(text), read(pfd.fd, self->buf, FRAME_BUF));
+	}
+	close(pfd.fd);
+	EXPECT_EQ(0, set_address(&self->w, 0));
+	do {
+		len = read(self->w.fd, self->buf, FRAME_BUF);
+		EXPECT_FALSE(len > 0 && memmem(self->buf, len, text,
+					       sizeof(text)));
+	} while (len > 0);
 }
 
 TEST_F_TIMEOUT(copy, poll, CLOCK_TEST)

@@ -1,11 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Receive, with buffers and rings that no sane guest posts. */
 
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
 #include "kselftest_harness.h"
 
 #include "clock.h"
 #include "flow.h"
 #include "guest.h"
+#include "mp.h"
 #include "wire.h"
 
 #define BUFS	64
@@ -491,6 +499,73 @@ TEST_F_TIMEOUT(hostile, across_regions, CLOCK_TEST)
 	EXPECT_EQ(0, memcmp(self->f.data, want, 688));
 	EXPECT_EQ(0, memcmp(apart, want + 688, sizeof(want) - 688));
 	munmap(apart, area[1].size);
+}
+
+/*
+ * Take the memory of buffers away and have faults on it wait for us.  Returns
+ * the descriptor that says when one does; closing it lets all go on.
+ */
+static int hold_faults(struct guest *g, int from, int to)
+{
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	struct uffdio_api api = { .api = UFFD_API };
+	int i, fd;
+
+	fd = syscall(__NR_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0 || ioctl(fd, UFFDIO_API, &api))
+		return -1;
+	for (i = from; i < to; i++) {
+		g->buf[i].wild = true;
+		reg.range.start = (uintptr_t)guest_lane(g, i);
+		reg.range.len = g->cfg.lane;
+		if (ioctl(fd, UFFDIO_REGISTER, &reg) ||
+		    madvise(guest_lane(g, i), g->cfg.lane, MADV_DONTNEED))
+			return -1;
+	}
+	return fd;
+}
+
+/* The worker waits for a fault.  That may hold up the guest, but nobody else:
+ * UNBINDDEV holds RTNL, as does most that is done to networks.
+ */
+static int unbind_while_held(struct wire *w, int uffd)
+{
+	struct pollfd pfd = { .fd = uffd, .events = POLLIN };
+
+	if (poll(&pfd, 1, clock_patience()) != 1 || mp_unbind(w->fd))
+		return -1;
+	close(uffd);
+	return wire_bind(w);
+}
+
+TEST_F_TIMEOUT(hostile, fault_held_while_posting, CLOCK_TEST)
+{
+	int uffd;
+
+	if (!self->w.mp)
+		SKIP(return, "nothing to unbind");
+	ASSERT_EQ(0, post_some(&self->g, 0, 8));
+	ASSERT_EQ(0, flow_start(&self->w, &self->g));
+	uffd = hold_faults(&self->g, 8, 9);
+	ASSERT_LE(0, uffd);
+	ASSERT_EQ(0, post_some(&self->g, 8, 9));
+	ASSERT_EQ(0, unbind_while_held(&self->w, uffd));
+	ASSERT_EQ(0, next_guest_works(&self->w, &self->g));
+}
+
+TEST_F_TIMEOUT(hostile, fault_held_while_completing, CLOCK_TEST)
+{
+	int uffd;
+
+	if (!self->w.mp)
+		SKIP(return, "nothing to unbind");
+	ASSERT_EQ(0, guest_post_all(&self->g));
+	ASSERT_EQ(0, flow_start(&self->w, &self->g));
+	uffd = hold_faults(&self->g, 0, BUFS);
+	ASSERT_LE(0, uffd);
+	ASSERT_EQ(0, peer_send(&self->w.peer, 1000));
+	ASSERT_EQ(0, unbind_while_held(&self->w, uffd));
+	ASSERT_EQ(0, next_guest_works(&self->w, &self->g));
 }
 
 TEST_HARNESS_MAIN
