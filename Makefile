@@ -8,6 +8,8 @@ help:
 	@echo 'make kernel        build/kernel-plain; kernel-debug: KASAN, lockdep, ...'
 	@echo 'make rootfs        the Debian root with compiler, QEMU and tools'
 	@echo 'make series        the patches as mails, RFC or REV=vN, in build/series'
+	@echo 'make check         of make test, what needs no boot: each patch by itself, ...'
+	@echo 'make drift         does the series apply to the next kernels of Debian?'
 	@echo 'make shell         an interactive shell on the emulated host'
 	@echo 'make clean         remove build/ (downloads stay in the cache)'
 	@echo
@@ -42,6 +44,12 @@ rootfs:
 series:
 	@lab/series
 
+check:
+	@ONLY='^check/' lab/test
+
+drift:
+	@lab/check/drift
+
 shell: kernel
 	@lab/tools
 	@lab/guest-images
@@ -50,4 +58,5 @@ shell: kernel
 clean:
 	rm -rf build
 
-.PHONY: help demo test bench bench-compare kernel kernel-debug rootfs series shell clean
+.PHONY: help demo test bench bench-compare kernel kernel-debug rootfs series check
+.PHONY: drift shell clean

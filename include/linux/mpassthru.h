@@ -16,7 +16,8 @@
  *   posted	a kiocb waits for it		(consumer, process context)
  *   armed	its address is in a descriptor	(driver, NAPI)
  *   filled	the NIC wrote it		(driver, NAPI)
- *   done	the kiocb completed		(consumer, process context)
+ *   done	the kiocb completed		(consumer, process context; in
+ *						 struct mp_rx, no driver needs it)
  *
  * A ring is filled in the order it was armed in, so that nothing needs to be
  * looked up and a driver keeps no state per descriptor.
@@ -93,7 +94,8 @@ struct mpassthru_rxq {
  *	look at netdev_mp_rxq() anew, arm the ring with what that says and run
  *	it.  When it returns no DMA that was under way before goes on, also when
  *	the interface is down or the device gone.  Process context, may sleep;
- *	RTNL held, and a mutex of the consumer.
+ *	RTNL held, then mp_dev.lock, and often a vhost virtqueue's mutex around
+ *	both.  Schedules NAPI once: need_wakeup is false at first.
  * @rx_wake: have NAPI of receive queue @queue run soon.  Process context, RCU
  *	read side: must not sleep.  May race with the device going down.
  */
@@ -121,15 +123,17 @@ struct mpassthru_port_ops {
  * struct mpassthru_port - the attachment of an mp device to a net_device
  * @hdr_len: bytes of a frame that the driver splits off into a buffer of its
  *	own, 0 when it does not.  Set by ndo_mp_port_prep.
- * @data_len: longest frame in bytes, without @hdr_len and FCS, that the
- *	hardware will ever write to one buffer while bound.  Set by
- *	ndo_mp_port_prep.
+ * @data_len: longest frame in bytes, from its Ethernet header on and with one
+ *	VLAN tag, without @hdr_len and FCS, that the hardware will ever write to
+ *	one buffer while bound.  Set by ndo_mp_port_prep.
  * @npages: pages that @data_len bytes may span.  Set by ndo_mp_port_prep.
  * @drv: set by ndo_mp_port_prep
  * @ops: set by the mp device
  * @dev: the device, while attached
  * @rxq: FIFO of receive queue 0 while zero-copy is on, else NULL.  Written
- *	under RTNL
+ *	under RTNL.  A driver looks at it when it configures a ring and keeps
+ *	it with the ring, until rx_restart or mpassthru_disarm(); divert looks
+ *	whether it is there.
  */
 struct mpassthru_port {
 	int				hdr_len;
@@ -293,7 +297,7 @@ static inline bool mpassthru_rx_flush(struct mpassthru_rxq *rxq,
 	if (rx)
 		rxq->port->ops->rx_flush(rxq);
 
-	/* Well armed: completions bring NAPI back. */
+	/* Well armed, an eighth of the FIFO: completions bring NAPI back. */
 	if (armed - rxq->filled > rxq->mask / 8)
 		return false;
 	/* So do they when the ring is full.  Else, what is there was posted

@@ -106,8 +106,9 @@ EXPORT_SYMBOL_GPL(netdev_mp_port_attach);
  * netdev_mp_port_detach - give a device back to the network stack
  * @dev: network device with a port whose rxq is NULL
  *
- * When it returns, nobody in net core uses the port any more.  A driver looks
- * at it only under RTNL.
+ * When it returns, nobody in net core uses the port any more.  Nor does the
+ * driver: it looks at it under RTNL, or from a ring that had its rxq, which
+ * &mpassthru_driver_ops.rx_restart took away.
  *
  * Context: process, RTNL held.
  */
