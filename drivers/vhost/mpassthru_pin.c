@@ -132,6 +132,25 @@ static bool mp_pins_evict(struct mp_pins *pins)
 	return true;
 }
 
+/* The caller holds locks that user space must not have anybody wait for: no
+ * page fault is handled, nor is mmap_lock waited for, which is held over some
+ * (FUSE).  The caller knows how to get at a page that is not to be had so.
+ */
+static int mp_pin_page(unsigned long index, struct page **page)
+{
+	long ret;
+
+	if (!mmap_read_trylock(current->mm))
+		return -EFAULT;
+	ret = pin_user_pages(index << PAGE_SHIFT, 1,
+			     FOLL_WRITE | FOLL_LONGTERM | FOLL_NOFAULT, page);
+	mmap_read_unlock(current->mm);
+
+	if (ret == 1)
+		return 0;
+	return ret < 0 ? ret : -EFAULT;
+}
+
 static struct mp_pin *mp_pin_create(struct mp_pins *pins, unsigned long index)
 {
 	struct mp_pin *pin;
@@ -155,16 +174,9 @@ static struct mp_pin *mp_pin_create(struct mp_pins *pins, unsigned long index)
 	if (err)
 		goto err_free;
 
-	/* The caller holds locks that no page fault may be waited for with. */
-	err = pin_user_pages_fast(index << PAGE_SHIFT, 1,
-				  FOLL_WRITE | FOLL_LONGTERM | FOLL_NOFAULT,
-				  &pin->page);
-	if (err != 1) {
-		/* -EOVERFLOW: around the end of the address space. */
-		if (err >= 0 || err == -EOVERFLOW)
-			err = -EFAULT;
+	err = mp_pin_page(index, &pin->page);
+	if (err)
 		goto err_uncharge;
-	}
 
 	err = mp_pin_map(pins, pin);
 	if (err)
@@ -302,7 +314,7 @@ static void mp_pin_invalidate(struct mp_pins *pins, struct mp_pin *pin)
 	hash_del(&pin->node);
 	WRITE_ONCE(pins->nr, pins->nr - 1);
 	WRITE_ONCE(pins->invalidations, pins->invalidations + 1);
-	pin->dead = true;
+	WRITE_ONCE(pin->dead, true);
 	if (!pin->users) {
 		list_move(&pin->list, &pins->dead);
 		queue_work(system_dfl_wq, &pins->reaper);
@@ -348,12 +360,14 @@ static const struct mmu_interval_notifier_ops mp_pins_mn_ops = {
 
 /**
  * mp_pins_create - make a pin cache for the current address space and user
- * @dev: device that will write to the pages
  *
- * Context: process, with an address space.
+ * The caller sets &mp_pins.dev before the first mp_pin_get().
+ *
+ * Context: process, with an address space.  Takes mmap_lock for writing, which
+ * may be waited for as long as user space likes: not with RTNL held.
  * Return: the cache, or -ENOMEM, -EINTR.
  */
-struct mp_pins *mp_pins_create(struct device *dev)
+struct mp_pins *mp_pins_create(void)
 {
 	struct mp_pins *pins;
 	int err;
@@ -367,7 +381,6 @@ struct mp_pins *mp_pins_create(struct device *dev)
 	INIT_LIST_HEAD(&pins->idle);
 	INIT_LIST_HEAD(&pins->dead);
 	INIT_WORK(&pins->reaper, mp_pins_reap);
-	pins->dev = dev;
 	pins->lock_limit = capable(CAP_IPC_LOCK) ? LONG_MAX :
 			   rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
 

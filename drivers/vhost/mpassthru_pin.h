@@ -22,7 +22,8 @@
  * @users: posted buffers that lie on it
  * @dead: no longer what the user address maps to; goes with its last user
  *
- * Protected by mp_pins.lock; @page, @dma, @index and @sync are constant.
+ * Protected by mp_pins.lock; @page, @dma, @index and @sync are constant, and
+ * @dead may be read at any time.
  */
 struct mp_pin {
 	struct hlist_node	node;
@@ -44,7 +45,7 @@ struct mp_pin {
  * @dead: invalidated pins without a user, for @reaper
  * @mn: invalidation of the whole address space of @mm
  * @reaper: unpins what was invalidated, which the notifier may not
- * @dev: device that @dma addresses are for
+ * @dev: device that @dma addresses are for, set by the user of the cache
  * @mm: address space of the poster
  * @user: who is charged
  * @lock_limit: most pages that @user may have locked
@@ -82,7 +83,7 @@ struct mp_pins {
 	u64				invalidations;
 };
 
-struct mp_pins *mp_pins_create(struct device *dev);
+struct mp_pins *mp_pins_create(void);
 void mp_pins_destroy(struct mp_pins *pins);
 struct mp_pin *mp_pin_get(struct mp_pins *pins, unsigned long uaddr);
 void mp_pin_put(struct mp_pins *pins, struct mp_pin *pin);

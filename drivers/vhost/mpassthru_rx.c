@@ -197,22 +197,27 @@ static void mp_slot_sync_for_device(struct mp_rx *rx, struct mp_slot *slot)
 				       rx->data_len - head);
 }
 
-/* Make @len bytes that the NIC wrote visible.  Any context. */
-static void mp_slot_sync_for_cpu(struct mp_rx *rx, struct mp_slot *slot,
-				 unsigned int len)
+static void __mp_slot_sync_for_cpu(struct mp_rx *rx, struct mp_slot *slot,
+				   unsigned int len)
 {
 	unsigned int head;
 
-	if (unlikely(slot->bounce)) {
+	if (slot->bounce) {
 		page_pool_dma_sync_for_cpu(rx->bounces, slot->bounce, 0, len);
 		return;
 	}
-	if (likely(!slot->pins[0]->sync))
-		return;
 	head = mp_slot_head(slot, len);
 	mp_pin_sync_for_cpu(rx->pins, slot->pins[0], slot->offset, head);
 	if (slot->pins[1] && len > head)
 		mp_pin_sync_for_cpu(rx->pins, slot->pins[1], 0, len - head);
+}
+
+/* Make @len bytes that the NIC wrote visible.  Any context. */
+static inline void mp_slot_sync_for_cpu(struct mp_rx *rx, struct mp_slot *slot,
+					unsigned int len)
+{
+	if (unlikely(slot->bounce || slot->pins[0]->sync))
+		__mp_slot_sync_for_cpu(rx, slot, len);
 }
 
 /* Point the NIC at the buffer itself.  Returns why that is not possible, or
@@ -281,14 +286,16 @@ static void mp_rx_destroy(struct mp_rx *rx)
 {
 	if (!IS_ERR_OR_NULL(rx->bounces))
 		page_pool_destroy(rx->bounces);
-	if (!IS_ERR_OR_NULL(rx->pins))
+	if (rx->pins)
 		mp_pins_destroy(rx->pins);
 	kvfree(rx->slots);
 	kvfree(rx->rxq.bufs);
 	kfree(rx);
 }
 
-static struct mp_rx *mp_rx_create(struct mp_dev *mp, struct device *dma_dev)
+/* @pins is taken over when that succeeds. */
+static struct mp_rx *mp_rx_create(struct mp_dev *mp, struct device *dma_dev,
+				  struct mp_pins *pins)
 {
 	struct page_pool_params pp = {
 		.flags		= PP_FLAG_DMA_MAP | PP_FLAG_DMA_SYNC_DEV,
@@ -321,12 +328,8 @@ static struct mp_rx *mp_rx_create(struct mp_dev *mp, struct device *dma_dev)
 		goto err;
 	}
 
-	rx->pins = mp_pins_create(dma_dev);
-	if (IS_ERR(rx->pins)) {
-		err = PTR_ERR(rx->pins);
-		goto err;
-	}
-
+	pins->dev = dma_dev;
+	rx->pins = pins;
 	return rx;
 
 err:
@@ -334,7 +337,8 @@ err:
 	return ERR_PTR(err);
 }
 
-static int mp_rx_start_locked(struct mp_dev *mp)
+/* Takes over @pins, and sets it to NULL, when it needs it. */
+static int mp_rx_start_locked(struct mp_dev *mp, struct mp_pins **pins)
 {
 	struct net_device *dev = rtnl_dereference(mp->dev);
 	struct mp_rx *rx;
@@ -343,13 +347,11 @@ static int mp_rx_start_locked(struct mp_dev *mp)
 		return 0;
 	if (!dev)
 		return -ENOTCONN;
-	/* A kernel thread has neither the user nor the limit to charge. */
-	if (!current->mm || current->flags & PF_KTHREAD)
-		return -EOPNOTSUPP;
 
-	rx = mp_rx_create(mp, dev->dev.parent);
+	rx = mp_rx_create(mp, dev->dev.parent, *pins);
 	if (IS_ERR(rx))
 		return PTR_ERR(rx);
+	*pins = NULL;
 
 	WRITE_ONCE(mp->port.rxq, &rx->rxq);
 	mp->port.drv->rx_restart(dev, 0);
@@ -365,18 +367,29 @@ static int mp_rx_start_locked(struct mp_dev *mp)
 /* RTNL comes before mp->lock, which the caller therefore does not hold yet. */
 static int mp_rx_start(struct mp_dev *mp)
 {
+	struct mp_pins *pins;
 	int err;
 
 	/* A guest's kicks come to here: leave RTNL alone. */
 	if (!rcu_access_pointer(mp->dev))
 		return -ENOTCONN;
+	/* A kernel thread has neither the user nor the limit to charge. */
+	if (!current->mm || current->flags & PF_KTHREAD)
+		return -EOPNOTSUPP;
+
+	/* Takes mmap_lock. */
+	pins = mp_pins_create();
+	if (IS_ERR(pins))
+		return PTR_ERR(pins);
 
 	rtnl_lock();
 	mutex_lock(&mp->lock);
-	err = mp_rx_start_locked(mp);
+	err = mp_rx_start_locked(mp, &pins);
 	mutex_unlock(&mp->lock);
 	rtnl_unlock();
 
+	if (pins)
+		mp_pins_destroy(pins);
 	return err;
 }
 
@@ -537,6 +550,7 @@ int mp_rx_post(struct mp_dev *mp, struct kiocb *iocb, struct iov_iter *to)
 struct mp_fault {
 	const void __user	*addr;
 	size_t			len;
+	u32			idx;	/* of the buffer, in the FIFO */
 };
 
 static int mp_fault_at(struct mp_fault *fault, const struct iov_iter *to)
@@ -656,7 +670,7 @@ static long mp_slot_finish(struct mp_dev *mp, struct mp_rx *rx,
 }
 
 /* As mp_rx_complete(), until memory has to be faulted in: then @fault says
- * which, and with @give_up set the buffer that needs it goes back empty.
+ * which.  With @give_up set the buffer that it was for goes back empty instead.
  */
 static int mp_rx_complete_present(struct mp_dev *mp, int budget, bool give_up,
 				  struct mp_fault *fault)
@@ -680,9 +694,10 @@ static int mp_rx_complete_present(struct mp_dev *mp, int budget, bool give_up,
 		res = mp_slot_finish(mp, rx, slot, mp_rxbuf(rx, rx->done),
 				     fault);
 		if (unlikely(res < 0)) {
-			/* What was tried in vain is the first. */
-			if (n || !give_up)
+			if (!give_up || fault->idx != rx->done) {
+				fault->idx = rx->done;
 				break;
+			}
 			fault->len = 0;
 			mp->stats.errors++;
 			res = 0;
@@ -718,7 +733,7 @@ out:
  */
 int mp_rx_complete(struct mp_dev *mp, int budget)
 {
-	struct mp_fault fault;
+	struct mp_fault fault = {};
 	bool give_up = false;
 	int tries = 0, n = 0, got;
 

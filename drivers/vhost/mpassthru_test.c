@@ -353,8 +353,9 @@ static int pin_init(struct kunit *test)
 
 	t->locked = pin_locked();
 	t->pinned = pin_pinned();
-	t->pins = mp_pins_create(dev);
+	t->pins = mp_pins_create();
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, t->pins);
+	t->pins->dev = dev;
 	return 0;
 }
 

@@ -5,7 +5,7 @@ A window is what lies between two marks of the plugin. The host's (L1's) kernel
 is counted on CPUs 1 and 2, the guest on CPU 2; the peer has CPU 0, which is not
 counted. What the machine does when idle is taken off by the second: of each
 function the median of some windows without traffic. There are several windows of
-a kind; the figures are those of the one whose instructions are the median.
+a kind; the figures are those of all together but the lowest and the highest.
 
 report.py                          bench.json and the tables
 report.py top BACKEND KIND SIZE [guest]  the functions of one window
@@ -149,6 +149,12 @@ class Window:
                 mine[key] -= self.seconds * rate(lambda w: getattr(w, part)[key])
         return self
 
+    def add(self, other):
+        for part in "host", "events", "guest":
+            getattr(self, part).update(getattr(other, part))
+        self.frames += other.frames
+        self.seconds += other.seconds
+
     def total(self):
         return sum(self.host.values())
 
@@ -162,8 +168,18 @@ class Window:
         return sums
 
 
+def middle(same):
+    """One Window of all but the lowest and the highest."""
+    same.sort(key=lambda w: w.total() / max(w.frames, 1))
+    if len(same) > 2:
+        same = same[1:-1]
+    for window in same[1:]:
+        same[0].add(window)
+    return same[0]
+
+
 def windows(run):
-    """(backend, kind, size) -> the median Window of one run."""
+    """(backend, kind, size) -> the middle Windows of one run."""
     whats = load(run)["metrics"]["windows"]
     counts = read_counts(run)
     if len(counts) != len(whats):
@@ -179,8 +195,7 @@ def windows(run):
     for (backend, _, _), same in found.items():
         for window in same:
             window.less(idle[backend])
-        same.sort(key=lambda w: w.total() / max(w.frames, 1))
-    return {key: same[len(same) // 2] for key, same in found.items()}
+    return {key: middle(same) for key, same in found.items()}
 
 
 def per(value, n, digits=3):

@@ -328,11 +328,15 @@ TEST_F_TIMEOUT(copy, write_waits, CLOCK_TEST)
 static int set_address(struct wire *w, in_addr_t addr)
 {
 	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr.s_addr = addr };
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
 	struct ifreq ifr = {};
+	int ret;
 
 	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", w->dev);
 	memcpy(&ifr.ifr_addr, &sin, sizeof(sin));
-	return ioctl(w->sock, SIOCSIFADDR, &ifr);
+	ret = ioctl(fd, SIOCSIFADDR, &ifr);
+	close(fd);
+	return ret;
 }
 
 /* A member of a group that the host sends to through the NIC, on that host. */
@@ -367,12 +371,13 @@ TEST_F_TIMEOUT(copy, own_multicast, CLOCK_TEST)
 		SKIP(return, "a tap gets what the host sends");
 	ASSERT_EQ(0, set_address(&self->w, inet_addr("192.0.2.1")));
 	pfd.fd = join(&self->w, &group);
-	ASSERT_LE(0, pfd.fd);
-	for (i = 0; i < 10; i++) {
-		ASSERT_EQ(sizeof(text), sendto(pfd.fd, text, sizeof(text), 0,
+	EXPECT_LE(0, pfd.fd);
+	for (i = 0; i < 10 && pfd.fd >= 0; i++) {
+		EXPECT_EQ(sizeof(text), sendto(pfd.fd, text, sizeof(text), 0,
 					       (void *)&group, sizeof(group)));
-		ASSERT_EQ(1, poll(&pfd, 1, clock_patience()));
-		EXPECT_EQ(sizeof(text), read(pfd.fd, self->buf, FRAME_BUF));
+		EXPECT_EQ(1, poll(&pfd, 1, clock_patience()));
+		EXPECT_EQ(sizeof(text), recv(pfd.fd, self->buf, FRAME_BUF,
+					     MSG_DONTWAIT));
 	}
 	close(pfd.fd);
 	EXPECT_EQ(0, set_address(&self->w, 0));

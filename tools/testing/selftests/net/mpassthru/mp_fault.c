@@ -124,6 +124,7 @@ TEST_F_TIMEOUT(fault, open, CLOCK_TEST)
 			break;
 	}
 	ASSERT_EQ(1, left);
+	/* Which of them are fatal varies with those that are made up for. */
 	EXPECT_LT(0, faults);
 }
 
