@@ -247,8 +247,9 @@ static struct mp_pin *mp_pin_fill(struct mp_pins *pins, unsigned long index)
  * Context: process, of the address space the cache was made for; calls for one
  * cache are serialised by the caller.
  * Return: a pin to give back with mp_pin_put(); -EFAULT when no writable page
- * is present there, for nothing is faulted in; -ENOBUFS when RLIMIT_MEMLOCK is
- * reached; -EREMOTEIO when the device cannot reach the page; -ENOMEM, -EAGAIN.
+ * is present there or mmap_lock is not free, neither of which is waited for;
+ * -ENOBUFS when RLIMIT_MEMLOCK is reached; -EREMOTEIO when the device cannot
+ * reach the page; -ENOMEM, -EAGAIN.
  */
 struct mp_pin *mp_pin_get(struct mp_pins *pins, unsigned long uaddr)
 {

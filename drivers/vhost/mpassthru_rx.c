@@ -525,7 +525,7 @@ err_unlock:
  * The first one switches the device to zero-copy.
  *
  * Context: process, not a kernel thread; the address space of @to is current.
- * Takes RTNL, then mp_dev.lock.
+ * Takes mmap_lock for writing, and after that RTNL, then mp_dev.lock.
  * Return: -EIOCBQUEUED, or without @iocb being queued: -EAGAIN when frames
  * wait that were received in copy mode, to be read first; -EMSGSIZE when the
  * buffer is too short; -EFAULT when it is not writable memory; -ENOBUFS when
