@@ -9,6 +9,7 @@ import argparse
 import hashlib
 import json
 import os
+import re
 import shlex
 import shutil
 import socket
@@ -278,13 +279,23 @@ def find_accel():
 
 
 def emulator_failed(args):
-    """TCG's SVM broke a guest (see lab/l1/guest-lib.sh); it was not the kernel
-    under test. KVM in it says so, or a command in the guest that has a time
-    limit of its own never ended: its timers are dead."""
-    with open("%s/log/%s.output" % (BUILD, args.name), errors="replace") as f:
-        output = f.read()
+    """TCG's SVM broke a guest (see lab/l1/guest-lib.sh) or the host; it was not
+    the kernel under test. KVM in it says so; or a command in the guest that has a
+    time limit of its own never ended: its timers are dead; or the host crashed in
+    an interrupt that it got right behind VMRUN, where GIF is clear and no CPU
+    takes one, for the guest's GS is still loaded."""
+    def log(suffix):
+        path = "%s/log/%s.%s" % (BUILD, args.name, suffix)
+        if not os.path.exists(path):
+            return ""
+        with open(path, errors="replace") as f:
+            return f.read()
+
+    output = log("output")
     return ("KVM internal error. Suberror: 3" in output or
-            "guest: no @exit in" in output)
+            "guest: no @exit in" in output or
+            re.search(r"interrupt\+.*\n.*RIP: 0010:__svm_vcpu_run\+",
+                      log("console")) is not None)
 
 
 def main():
