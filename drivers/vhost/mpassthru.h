@@ -16,7 +16,7 @@ struct xdp_buff;
 enum mp_bounce {
 	MP_BOUNCE_NONE,
 	MP_BOUNCE_CROSS,	/* crosses into a page that is not adjacent */
-	MP_BOUNCE_PIN,		/* RLIMIT_MEMLOCK reached, or not to be pinned */
+	MP_BOUNCE_PIN,		/* RLIMIT_MEMLOCK, or not to be pinned */
 	MP_BOUNCE_MASK,		/* out of reach of the device */
 	MP_BOUNCE_FRAG,		/* the frame would span several segments */
 	MP_BOUNCE_MOVED,	/* its page was unmapped since it was posted */

@@ -746,7 +746,8 @@ int mp_rx_complete(struct mp_dev *mp, int budget)
 		/* Pages may be taken away again, but not for ever. */
 		tries = got ? 0 : tries + 1;
 		give_up = fault_in_safe_writeable(fault.addr, fault.len) ||
-			  tries > MP_FAULT_TRIES || fatal_signal_pending(current);
+			  tries > MP_FAULT_TRIES ||
+			  fatal_signal_pending(current);
 	}
 }
 

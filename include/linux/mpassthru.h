@@ -16,8 +16,8 @@
  *   posted	a kiocb waits for it		(consumer, process context)
  *   armed	its address is in a descriptor	(driver, NAPI)
  *   filled	the NIC wrote it		(driver, NAPI)
- *   done	the kiocb completed		(consumer, process context; in
- *						 struct mp_rx, no driver needs it)
+ *   done	the kiocb completed		(consumer, process context; it
+ *						 is in struct mp_rx)
  *
  * A ring is filled in the order it was armed in, so that nothing needs to be
  * looked up and a driver keeps no state per descriptor.

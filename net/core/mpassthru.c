@@ -160,7 +160,7 @@ void netdev_mp_tap(struct net_device *dev, const void *data, unsigned int len)
 
 	skb_put_data(skb, data, len);
 	skb->protocol = eth_type_trans(skb, dev);
-	/* As in __netif_receive_skb_core(): taps see the tag beside the frame. */
+	/* As __netif_receive_skb_core(): taps see the tag beside the frame. */
 	if (eth_type_vlan(skb->protocol)) {
 		skb = skb_vlan_untag(skb);
 		if (!skb)

@@ -170,7 +170,7 @@ static void igb_mp_rx_wake(struct net_device *netdev, unsigned int queue)
  *
  * While bound the device is kept from runtime suspend, which takes the rings
  * down and, without RTNL, up again.  As in __igb_open() and ethnl_ops_begin(),
- * nothing is done here about a suspend that has begun and waits for RTNL itself.
+ * nothing is done here about a suspend that has begun and waits for RTNL.
  */
 static void igb_mp_port_changed(struct net_device *netdev)
 {

@@ -327,7 +327,10 @@ TEST_F_TIMEOUT(copy, write_waits, CLOCK_TEST)
 
 static int set_address(struct wire *w, in_addr_t addr)
 {
-	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr.s_addr = addr };
+	struct sockaddr_in sin = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = addr,
+	};
 	int fd = socket(AF_INET, SOCK_DGRAM, 0);
 	struct ifreq ifr = {};
 	int ret;
