@@ -79,7 +79,7 @@ static int mp_bind_check(struct net_device *dev, struct mpassthru_port *port,
 	if (err)
 		return err;
 
-	/* One buffer and at most one page of a frame. */
+	/* A frame is one buffer, and no longer than a page. */
 	if (port->hdr_len || port->npages != 1) {
 		NL_SET_ERR_MSG_FMT(extack,
 				   "%s splits frames: hdr_len %d, npages %d",

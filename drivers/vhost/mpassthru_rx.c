@@ -21,7 +21,7 @@
  * mp_dev.lock: what is not there is faulted in without it, then tried again.
  *
  * Pages are pinned and mapped once for many buffers, see mpassthru_pin.c: the
- * end of a buffer unpins nothing.
+ * end of a buffer unpins a page only if its mapping is gone.
  */
 
 #include <linux/if_tun.h>
