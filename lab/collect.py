@@ -35,8 +35,12 @@ def add(name, config, result, seconds, remark="", advice=""):
 
 
 def record(name, config, result, seconds, log):
-    add(name, config, result, int(seconds), "",
-        "see %s; again: make test ONLY=^%s$" % (log, name))
+    advice = "see %s; again: make test ONLY=^%s$" % (log, name)
+    if result == "fail":
+        # Where only this output is kept, the end of the log says what it was.
+        with open("/src/" + log, errors="replace") as f:
+            advice = "     ".join(f.readlines()[-8:] + [advice])
+    add(name, config, result, int(seconds), "", advice)
 
 
 def run_results(name):
