@@ -8,6 +8,7 @@
 #include <net/sock.h>
 
 struct mp_rx;
+struct mpassthru_bind;
 struct xdp_buff;
 
 /* Why a frame was copied: why its buffer was paired with a bounce page, but for
@@ -57,7 +58,7 @@ struct mp_stats {
  * @dev_tracker: of the reference on @dev
  * @rx: zero-copy receive, NULL in copy mode.  Written under RTNL and @lock.
  * @rx_readable: there may be something for mp_rx_complete() to do
- * @flags: IFF_* and TUN_VNET_*
+ * @flags: TUN_VNET_*
  * @vnet_hdr_sz: bytes in front of each frame
  * @features: offloads that the reader accepts, as of TUNSETOFFLOAD
  * @stats: counters
@@ -76,6 +77,18 @@ struct mp_dev {
 	netdev_features_t		features;
 	struct mp_stats			stats;
 };
+
+/* mpassthru_bind.c: binding a network device */
+int mp_bind(struct mp_dev *mp, struct mpassthru_bind __user *argp);
+int mp_unbind(struct mp_dev *mp);
+int mp_bind_init(void);
+void mp_bind_exit(void);
+
+/* mpassthru_tap.c: the ioctls of a tap */
+long mp_tap_ioctl(struct mp_dev *mp, unsigned int cmd, unsigned long arg);
+
+/* mpassthru_sock.c: the socket, for vhost-net */
+struct mp_dev *mp_sock_alloc(struct net *net, struct file *file);
 
 /* mpassthru_rx.c: zero-copy receive */
 int mp_rx_post(struct mp_dev *mp, struct kiocb *iocb, struct iov_iter *to);

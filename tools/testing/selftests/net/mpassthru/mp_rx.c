@@ -446,7 +446,7 @@ TEST_F_TIMEOUT(guest, oversized, CLOCK_TEST)
 		ASSERT_LE(0, ret);
 	}
 	nic_set_mtu(p->fd, p->dev, mtu);
-	nic_wait_running(p->fd, p->dev);
+	nic_wait_reset(p->fd, p->dev);
 	ASSERT_EQ(0, ret);
 	EXPECT_EQ(p->seq - 1, seq);
 	ASSERT_EQ(0, guest_repost(&self->g, &f));
@@ -618,6 +618,11 @@ TEST_F_TIMEOUT(guest, tapped, CLOCK_TEST)
 	EXPECT_EQ(0, flow_repeat(w, &self->g, 1, 1200, 1));
 	EXPECT_TRUE(peer_expect(&local, &w->peer.frame, w->peer.seq - 1,
 				clock_patience()));
+	w->peer.frame.vlan = 0x2064;
+	EXPECT_EQ(0, flow_repeat(w, &self->g, 1, 1200, 1));
+	EXPECT_TRUE(peer_expect(&local, &w->peer.frame, w->peer.seq - 1,
+				clock_patience()));
+	EXPECT_EQ(1, local.untagged);
 	/* Nobody reads it: that must not hold the guest up. */
 	EXPECT_EQ(0, flow_repeat(w, &self->g, 1000, 1200, 32));
 	peer_close(&local);

@@ -67,9 +67,9 @@ int nic_down(int sock, const char *dev)
 	return nic_flags(sock, dev, 0, IFF_UP);
 }
 
-int nic_wait_running(int sock, const char *dev)
+static int wait_link(int sock, const char *dev, bool running, int ms)
 {
-	long long end = clock_ms() + clock_patience();
+	long long end = clock_ms() + ms;
 	struct ifreq ifr = {};
 	int err;
 
@@ -77,12 +77,28 @@ int nic_wait_running(int sock, const char *dev)
 		err = nic_ioctl(sock, dev, SIOCGIFFLAGS, &ifr);
 		if (err)
 			return err;
-		if (ifr.ifr_flags & IFF_RUNNING)
+		if (!!(ifr.ifr_flags & IFF_RUNNING) == running)
 			return 0;
 		usleep(10000);
 	} while (clock_ms() < end);
-	say("%s: no link", dev);
 	return -ETIMEDOUT;
+}
+
+int nic_wait_running(int sock, const char *dev)
+{
+	int err = wait_link(sock, dev, true, clock_patience());
+
+	if (err == -ETIMEDOUT)
+		say("%s: no link", dev);
+	return err;
+}
+
+int nic_wait_reset(int sock, const char *dev)
+{
+	/* A second is what linkwatch takes at most. */
+	int err = wait_link(sock, dev, false, 1500);
+
+	return err && err != -ETIMEDOUT ? err : nic_wait_running(sock, dev);
 }
 
 int nic_get_mtu(int sock, const char *dev)

@@ -14,6 +14,11 @@ int nic_index(int sock, const char *dev);	/* the index */
 int nic_up(int sock, const char *dev);
 int nic_down(int sock, const char *dev);
 int nic_wait_running(int sock, const char *dev);
+/*
+ * After something that resets the NIC.  What it sends with its link down is
+ * lost, and that it is down is told late.
+ */
+int nic_wait_reset(int sock, const char *dev);
 int nic_get_mtu(int sock, const char *dev);	/* the MTU */
 int nic_set_mtu(int sock, const char *dev, int mtu);
 int nic_get_mac(int sock, const char *dev, unsigned char *mac);

@@ -151,8 +151,8 @@ static void read_auxdata(struct msghdr *msg, struct tpacket_auxdata *aux)
 }
 
 /* The stack takes the tag out of the frame before a packet socket sees it. */
-static int put_tag_back(const struct tpacket_auxdata *aux, void *buf, int len,
-			size_t size)
+static int put_tag_back(struct peer *p, const struct tpacket_auxdata *aux,
+			void *buf, int len, size_t size)
 {
 	__u16 tag[2] = { htons(aux->tp_vlan_tpid), htons(aux->tp_vlan_tci) };
 
@@ -161,6 +161,7 @@ static int put_tag_back(const struct tpacket_auxdata *aux, void *buf, int len,
 		return len;
 	memmove(buf + 12 + sizeof(tag), buf + 12, len - 12);
 	memcpy(buf + 12, tag, sizeof(tag));
+	p->untagged++;
 	return len + sizeof(tag);
 }
 
@@ -186,7 +187,7 @@ int peer_recv(struct peer *p, void *buf, size_t size, int ms, bool *partial)
 	read_auxdata(&msg, &aux);
 	if (partial)
 		*partial = aux.tp_status & TP_STATUS_CSUMNOTREADY;
-	return put_tag_back(&aux, buf, len, size);
+	return put_tag_back(p, &aux, buf, len, size);
 }
 
 bool peer_expect(struct peer *p, const struct frame *f, __u32 seq, int ms)

@@ -15,6 +15,7 @@ struct peer {
 	unsigned char	mac[6];
 	struct frame	frame;		/* of what it sends */
 	__u32		seq;		/* of the next frame it sends */
+	__u32		untagged;	/* received, with the tag beside them */
 
 	pthread_t	thread;		/* the flood */
 	bool		flooding;

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The ioctls of a tap: what QEMU asks of the descriptor that it is given as
+ * one, see net/tap.c and net/tap-linux.c there.
+ */
+
+#include <linux/if_tun.h>
+#include <linux/rtnetlink.h>
+#include <linux/virtio_net.h>
+
+#include "../net/tun_vnet.h"
+#include "mpassthru.h"
+
+#define MP_IFF_FLAGS	(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR)
+#define MP_TUN_OFFLOADS	(TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | \
+			 TUN_F_TSO_ECN | TUN_F_UFO | TUN_F_USO4 | TUN_F_USO6)
+
+/* The longest header that virtio-net defines has 24 bytes; some to spare. */
+#define MP_VNET_HDR_MAX	64
+
+static int mp_get_iff(struct mp_dev *mp, struct ifreq __user *ifr)
+{
+	char name[IFNAMSIZ] = {};
+	struct net_device *dev;
+
+	rtnl_lock();
+	dev = rtnl_dereference(mp->dev);
+	if (dev)
+		strscpy(name, dev->name);
+	rtnl_unlock();
+
+	if (!dev)
+		return -ENOTCONN;
+	if (copy_to_user(&ifr->ifr_name, name, sizeof(name)) ||
+	    put_user(MP_IFF_FLAGS, &ifr->ifr_flags))
+		return -EFAULT;
+	return 0;
+}
+
+static int mp_set_iff(struct ifreq __user *ifr)
+{
+	u16 flags;
+
+	if (get_user(flags, &ifr->ifr_flags))
+		return -EFAULT;
+	/* The name is that of the bound device, the format is fixed. */
+	return flags == MP_IFF_FLAGS ? 0 : -EINVAL;
+}
+
+static int mp_set_offload(struct mp_dev *mp, unsigned long arg)
+{
+	netdev_features_t features = 0;
+
+	if (arg & ~MP_TUN_OFFLOADS)
+		return -EINVAL;
+
+	if (arg & TUN_F_CSUM) {
+		features = NETIF_F_HW_CSUM;
+		if (arg & TUN_F_TSO4)
+			features |= NETIF_F_TSO;
+		if (arg & TUN_F_TSO6)
+			features |= NETIF_F_TSO6;
+		if (arg & TUN_F_TSO_ECN && arg & (TUN_F_TSO4 | TUN_F_TSO6))
+			features |= NETIF_F_TSO_ECN;
+		if ((arg & (TUN_F_USO4 | TUN_F_USO6)) ==
+		    (TUN_F_USO4 | TUN_F_USO6))
+			features |= NETIF_F_GSO_UDP_L4;
+	}
+
+	WRITE_ONCE(mp->features, features);
+	return 0;
+}
+
+static int mp_get_hwaddr(struct mp_dev *mp, struct ifreq __user *ifr)
+{
+	struct sockaddr_storage ss = {};
+	char name[IFNAMSIZ] = {};
+	struct net_device *dev;
+
+	rtnl_lock();
+	dev = rtnl_dereference(mp->dev);
+	if (dev) {
+		strscpy(name, dev->name);
+		netif_get_mac_address((struct sockaddr *)&ss, dev_net(dev),
+				      dev->name);
+	}
+	rtnl_unlock();
+
+	if (!dev)
+		return -ENOTCONN;
+	if (copy_to_user(&ifr->ifr_name, name, sizeof(name)) ||
+	    copy_to_user(&ifr->ifr_hwaddr, &ss, sizeof(ifr->ifr_hwaddr)))
+		return -EFAULT;
+	return 0;
+}
+
+static int mp_set_hwaddr(struct mp_dev *mp, struct ifreq __user *ifr)
+{
+	struct sockaddr_storage ss = {};
+	struct net_device *dev;
+	int err = -ENOTCONN;
+
+	/* It is the address of the hardware, not of a device of our own. */
+	if (!ns_capable(sock_net(&mp->sk)->user_ns, CAP_NET_ADMIN))
+		return -EPERM;
+	if (copy_from_user(&ss, &ifr->ifr_hwaddr, sizeof(ifr->ifr_hwaddr)))
+		return -EFAULT;
+
+	rtnl_lock();
+	dev = rtnl_dereference(mp->dev);
+	if (dev)
+		err = dev_set_mac_address_user(dev, &ss, NULL);
+	rtnl_unlock();
+
+	return err;
+}
+
+static int mp_set_sndbuf(struct mp_dev *mp, int __user *sp)
+{
+	int s;
+
+	if (get_user(s, sp))
+		return -EFAULT;
+	if (s <= 0)
+		return -EINVAL;
+
+	/* With less, nothing is ever writeable again. */
+	WRITE_ONCE(mp->sk.sk_sndbuf, max_t(int, s, SOCK_MIN_SNDBUF));
+	return 0;
+}
+
+static int mp_vnet_ioctl(struct mp_dev *mp, unsigned int cmd, int __user *sp)
+{
+	int old = READ_ONCE(mp->vnet_hdr_sz), hdr_sz = old, err;
+	unsigned int flags = READ_ONCE(mp->flags), changed = flags;
+
+	/* Not under a lock: user memory may take as long as it likes. */
+	err = tun_vnet_ioctl(&hdr_sz, &flags, cmd, sp);
+	if (err)
+		return err;
+
+	mutex_lock(&mp->lock);
+	changed ^= flags;
+	WRITE_ONCE(mp->flags, (mp->flags & ~changed) | (flags & changed));
+	if (hdr_sz == old)
+		goto out;
+	/* Frames are on the way to where they begin today. */
+	if (mp->rx)
+		err = -EBUSY;
+	else if (hdr_sz > MP_VNET_HDR_MAX)
+		err = -EINVAL;
+	else
+		WRITE_ONCE(mp->vnet_hdr_sz, hdr_sz);
+out:
+	mutex_unlock(&mp->lock);
+
+	return err;
+}
+
+/**
+ * mp_tap_ioctl - an ioctl of tap's
+ * @mp: the mp device
+ * @cmd: TUN* or SIOC?IFHWADDR
+ * @arg: as user space gave it
+ *
+ * Context: process, may take RTNL.
+ * Return: 0, or:
+ *
+ * * -ENOTTY: @cmd is none that an mp device knows
+ * * -EFAULT: @arg does not point to memory of the user's
+ * * -EINVAL: a value that an mp device does not have
+ * * -ENOTCONN: it is about the bound device, and there is none
+ * * -EPERM: no CAP_NET_ADMIN, for the device's address
+ * * -EBUSY: the length of the header, while buffers are posted
+ */
+long mp_tap_ioctl(struct mp_dev *mp, unsigned int cmd, unsigned long arg)
+{
+	void __user *argp = (void __user *)arg;
+
+	switch (cmd) {
+	case TUNGETFEATURES:
+		return put_user(MP_IFF_FLAGS, (unsigned int __user *)argp);
+	case TUNGETIFF:
+		return mp_get_iff(mp, argp);
+	case TUNSETIFF:
+		return mp_set_iff(argp);
+	case TUNSETOFFLOAD:
+		return mp_set_offload(mp, arg);
+	case TUNSETSNDBUF:
+		return mp_set_sndbuf(mp, argp);
+	case SIOCGIFHWADDR:
+		return mp_get_hwaddr(mp, argp);
+	case SIOCSIFHWADDR:
+		return mp_set_hwaddr(mp, argp);
+	case TUNGETVNETHDRSZ:
+	case TUNSETVNETHDRSZ:
+	case TUNGETVNETLE:
+	case TUNSETVNETLE:
+	case TUNGETVNETBE:
+	case TUNSETVNETBE:
+		return mp_vnet_ioctl(mp, cmd, argp);
+	default:
+		return -ENOTTY;
+	}
+}
