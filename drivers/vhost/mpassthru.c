@@ -194,4 +194,3 @@ module_exit(mp_exit);
 
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("Zero-copy receive from a NIC into the buffers of a guest");
-MODULE_IMPORT_NS("NETDEV_INTERNAL");

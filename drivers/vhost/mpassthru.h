@@ -7,8 +7,11 @@
 #include <linux/netdevice.h>
 #include <net/sock.h>
 
+struct iov_iter;
+struct kiocb;
 struct mp_rx;
 struct mpassthru_bind;
+struct seq_file;
 struct xdp_buff;
 
 /* Why a frame was copied: why its buffer was paired with a bounce page, but for

@@ -5,8 +5,11 @@
  * under RTNL.
  */
 
-#include <linux/ethtool.h>
+#include <linux/capability.h>
+#include <linux/pm_runtime.h>
 #include <linux/rtnetlink.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
 #include <uapi/linux/mpassthru.h>
 
 #include "mpassthru.h"
@@ -18,7 +21,8 @@ static const struct mpassthru_port_ops mp_port_ops = {
 };
 
 /* Keeps other users of an rx_handler (bridge, bond, macvlan, ...) away.  Frames
- * are diverted before, but while the port is being attached or detached.
+ * are diverted before, but for those of an ifb, and while the port is being
+ * attached or detached.
  */
 static rx_handler_result_t mp_rx_handler(struct sk_buff **pskb)
 {
@@ -37,6 +41,12 @@ static int mp_bind_check(struct net_device *dev, struct mpassthru_port *port,
 	if (netdev_mp_bound(dev)) {
 		NL_SET_ERR_MSG_FMT(extack, "%s is bound already", dev->name);
 		return -EBUSY;
+	}
+	/* Suspended, or the PCI core is recovering it from an error. */
+	if (!netif_device_present(dev)) {
+		NL_SET_ERR_MSG_FMT(extack, "%s does not answer at present",
+				   dev->name);
+		return -ENODEV;
 	}
 
 	err = netdev_mp_port_prep(dev, port, extack);
@@ -107,6 +117,7 @@ static int mp_bind_name(struct mp_dev *mp, const char *ifname,
 {
 	struct net *net = sock_net(&mp->sk);
 	struct net_device *dev;
+	int err;
 
 	ASSERT_RTNL();
 
@@ -126,7 +137,13 @@ static int mp_bind_name(struct mp_dev *mp, const char *ifname,
 		return -ENODEV;
 	}
 
-	return mp_bind_dev(mp, dev, extack);
+	/* As ethtool does: it neither sleeps nor wakes up on its own now. */
+	if (dev->dev.parent)
+		pm_runtime_get_sync(dev->dev.parent);
+	err = mp_bind_dev(mp, dev, extack);
+	if (dev->dev.parent)
+		pm_runtime_put(dev->dev.parent);
+	return err;
 }
 
 /* Undoes mp_bind_dev().  After mp_rx_stop() no kiocb is left; after
@@ -177,9 +194,10 @@ static void mp_put_msg(const struct mpassthru_bind *bind,
  * Return: 0, or:
  *
  * * -EFAULT: @argp is not readable
- * * -EINVAL: reserved fields are set, or the device has more than one queue
+ * * -EINVAL: reserved fields are set, the name does not end, the device has
+ *   more than one queue, or its driver reports buffers that make no sense
  * * -EPERM: no CAP_NET_ADMIN over the network namespace of the open()
- * * -ENODEV: no such device in that namespace
+ * * -ENODEV: no such device in that namespace, or it is not present
  * * -EBUSY: bound, or used by a bridge, bond, XDP program, AF_XDP, ...
  * * -EOPNOTSUPP: the driver has no mpassthru port, or one that we cannot use
  * * any other error of the driver's

@@ -275,8 +275,9 @@ err_unlock:
  * @noblock: do not wait for room in the send buffer
  *
  * Context: process.
- * Return: bytes of header and frame; -EAGAIN, -EFAULT, -EINVAL, -ENOMEM,
- * -ENOTCONN when no device is bound.
+ * Return: bytes of header and frame; -EAGAIN, -EFAULT, -EINVAL; -EMSGSIZE when
+ * it is longer than any skb; -ENOBUFS when memory is short; -ERESTARTSYS or
+ * -EINTR when a signal came while waiting; -ENOTCONN when no device is bound.
  */
 ssize_t mp_copy_write(struct mp_dev *mp, struct iov_iter *from, bool noblock)
 {

@@ -11,6 +11,11 @@
  * whatever happens to the mapping; an invalidation only makes sure that the
  * next lookup of the address does not find it.
  *
+ * Not an mmu_interval_notifier: both to begin a read and to remove it waits
+ * until no invalidation is under way, which threads of user space can put off
+ * for as long as they like, and here somebody may hold RTNL.  A page whose
+ * mapping is changing is not pinned, as KVM does it (mmu_invalidate_retry).
+ *
  * Not an xarray: by page numbers of user space it is six levels deep, and a
  * lookup took a tenth of all that is done for a frame.
  */
@@ -193,44 +198,71 @@ err_free:
 	return ERR_PTR(err);
 }
 
-/* Publish a new pin, unless the mapping changed since @seq was read: then the
- * page may be one that the user address maps to no longer.
- */
-static bool mp_pin_insert(struct mp_pins *pins, struct mp_pin *pin,
-			  unsigned long seq)
+static bool mp_pins_changing(const struct mp_pins *pins, unsigned long index)
 {
-	bool retry;
+	lockdep_assert_held(&pins->lock);
+
+	return pins->changing && index >= pins->changing_first &&
+	       index <= pins->changing_last;
+}
+
+static int mp_pin_begin(struct mp_pins *pins, unsigned long index,
+			unsigned long *changes)
+{
+	bool changing;
 
 	spin_lock(&pins->lock);
-	retry = mmu_interval_read_retry(&pins->mn, seq);
-	if (!retry) {
+	changing = mp_pins_changing(pins, index);
+	*changes = pins->changes;
+	spin_unlock(&pins->lock);
+
+	return changing ? -EAGAIN : 0;
+}
+
+/* Publish a new pin, unless its mapping may have changed since mp_pin_begin():
+ * then the page may be one that the user address maps to no longer.  A change
+ * that begins after this finds the pin; one that began before is still under
+ * way, or has been counted.
+ */
+static bool mp_pin_insert(struct mp_pins *pins, struct mp_pin *pin,
+			  unsigned long changes)
+{
+	bool valid;
+
+	spin_lock(&pins->lock);
+	valid = pins->changes == changes && !mp_pins_changing(pins, pin->index);
+	if (valid) {
 		hash_add(pins->hash, &pin->node, pin->index);
 		pins->nr++;
 	}
 	spin_unlock(&pins->lock);
 
-	return !retry;
+	return valid;
 }
 
 static struct mp_pin *mp_pin_fill(struct mp_pins *pins, unsigned long index)
 {
+	unsigned long changes;
 	unsigned int retries;
 	struct mp_pin *pin;
-	unsigned long seq;
+	int err;
 
 	while (READ_ONCE(pins->nr) >= max(pins->soft_limit, MP_PINS_MIN))
 		if (!mp_pins_evict(pins))
 			break;
 
 	for (retries = 0; retries < MP_PIN_RETRIES; retries++) {
-		seq = mmu_interval_read_begin(&pins->mn);
+		err = mp_pin_begin(pins, index, &changes);
+		if (err)
+			return ERR_PTR(err);
+
 		pin = mp_pin_create(pins, index);
 		if (IS_ERR(pin))
 			return pin;
 
 		pins->peak = max_t(unsigned int, pins->peak,
 				   atomic_read(&pins->pinned));
-		if (mp_pin_insert(pins, pin, seq))
+		if (mp_pin_insert(pins, pin, changes))
 			return pin;
 
 		mp_pin_free(pins, pin);
@@ -249,11 +281,13 @@ static struct mp_pin *mp_pin_fill(struct mp_pins *pins, unsigned long index)
  * Return: a pin to give back with mp_pin_put(); -EFAULT when no writable page
  * is present there or mmap_lock is not free, neither of which is waited for;
  * -ENOBUFS when RLIMIT_MEMLOCK is reached; -EREMOTEIO when the device cannot
- * reach the page; -ENOMEM, -EAGAIN.
+ * reach the page; -EAGAIN when the mapping is just being changed, which is not
+ * waited for either; -ENOMEM.
  */
 struct mp_pin *mp_pin_get(struct mp_pins *pins, unsigned long uaddr)
 {
-	unsigned long index = uaddr >> PAGE_SHIFT;
+	/* Invalidations come without tags. */
+	unsigned long index = untagged_addr(uaddr) >> PAGE_SHIFT;
 	struct mp_pin *pin;
 
 	spin_lock(&pins->lock);
@@ -322,41 +356,79 @@ static void mp_pin_invalidate(struct mp_pins *pins, struct mp_pin *pin)
 	}
 }
 
-/* Runs under locks of mm, perhaps with a folio locked, perhaps atomic: nothing
- * is unpinned here.  Setting the sequence and erasing happen under the lock
- * that mp_pin_insert() checks the sequence under.
- */
-static bool mp_pins_invalidate(struct mmu_interval_notifier *mn,
-			       const struct mmu_notifier_range *range,
-			       unsigned long cur_seq)
+static void mp_pins_invalidate(struct mp_pins *pins, unsigned long index,
+			       unsigned long last)
 {
-	struct mp_pins *pins = container_of(mn, struct mp_pins, mn);
-	unsigned long index = range->start >> PAGE_SHIFT;
-	unsigned long last = (range->end - 1) >> PAGE_SHIFT;
 	struct hlist_node *next;
 	struct mp_pin *pin;
 	int bucket;
 
-	spin_lock(&pins->lock);
-	mmu_interval_set_seq(mn, cur_seq);
+	lockdep_assert_held(&pins->lock);
+
 	if (last - index < HASH_SIZE(pins->hash)) {
 		for (; index <= last; index++) {
 			pin = mp_pin_find(pins, index);
 			if (pin)
 				mp_pin_invalidate(pins, pin);
 		}
-	} else {
-		hash_for_each_safe(pins->hash, bucket, next, pin, node)
-			if (pin->index >= index && pin->index <= last)
-				mp_pin_invalidate(pins, pin);
+		return;
 	}
-	spin_unlock(&pins->lock);
 
-	return true;
+	hash_for_each_safe(pins->hash, bucket, next, pin, node)
+		if (pin->index >= index && pin->index <= last)
+			mp_pin_invalidate(pins, pin);
 }
 
-static const struct mmu_interval_notifier_ops mp_pins_mn_ops = {
-	.invalidate	= mp_pins_invalidate,
+/* Runs under locks of mm, perhaps with a folio locked, perhaps atomic: nothing
+ * is unpinned here.
+ */
+static int mp_pins_change_begin(struct mmu_notifier *mn,
+				const struct mmu_notifier_range *range)
+{
+	struct mp_pins *pins = container_of(mn, struct mp_pins, mn);
+	unsigned long first = range->start >> PAGE_SHIFT;
+	unsigned long last = (range->end - 1) >> PAGE_SHIFT;
+
+	spin_lock(&pins->lock);
+	if (!pins->changing++) {
+		pins->changing_first = first;
+		pins->changing_last = last;
+	} else {
+		pins->changing_first = min(pins->changing_first, first);
+		pins->changing_last = max(pins->changing_last, last);
+	}
+	mp_pins_invalidate(pins, first, last);
+	spin_unlock(&pins->lock);
+
+	return 0;
+}
+
+static void mp_pins_change_end(struct mmu_notifier *mn,
+			       const struct mmu_notifier_range *range)
+{
+	struct mp_pins *pins = container_of(mn, struct mp_pins, mn);
+
+	spin_lock(&pins->lock);
+	pins->changing--;
+	pins->changes++;
+	spin_unlock(&pins->lock);
+}
+
+/* The address space goes away, or mp_pins_destroy() runs. */
+static void mp_pins_release(struct mmu_notifier *mn, struct mm_struct *mm)
+{
+	struct mp_pins *pins = container_of(mn, struct mp_pins, mn);
+
+	spin_lock(&pins->lock);
+	mp_pins_invalidate(pins, 0, ULONG_MAX >> PAGE_SHIFT);
+	pins->changes++;
+	spin_unlock(&pins->lock);
+}
+
+static const struct mmu_notifier_ops mp_pins_mn_ops = {
+	.invalidate_range_start	= mp_pins_change_begin,
+	.invalidate_range_end	= mp_pins_change_end,
+	.release		= mp_pins_release,
 };
 
 /**
@@ -366,7 +438,7 @@ static const struct mmu_interval_notifier_ops mp_pins_mn_ops = {
  *
  * Context: process, with an address space.  Takes mmap_lock for writing, which
  * may be waited for as long as user space likes: not with RTNL held.
- * Return: the cache, or -ENOMEM, -EINTR.
+ * Return: the cache; -EINTR when a signal is pending, -ENOMEM.
  */
 struct mp_pins *mp_pins_create(void)
 {
@@ -385,9 +457,8 @@ struct mp_pins *mp_pins_create(void)
 	pins->lock_limit = capable(CAP_IPC_LOCK) ? LONG_MAX :
 			   rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
 
-	err = mmu_interval_notifier_insert(&pins->mn, current->mm, 0,
-					   ULONG_MAX & PAGE_MASK,
-					   &mp_pins_mn_ops);
+	pins->mn.ops = &mp_pins_mn_ops;
+	err = mmu_notifier_register(&pins->mn, current->mm);
 	if (err) {
 		kvfree(pins);
 		return ERR_PTR(err);
@@ -408,21 +479,16 @@ EXPORT_SYMBOL_IF_KUNIT(mp_pins_create);
  */
 void mp_pins_destroy(struct mp_pins *pins)
 {
-	struct hlist_node *next;
-	struct mp_pin *pin;
-	int bucket;
-
-	/* No invalidation runs, or queues work, after this. */
-	mmu_interval_notifier_remove(&pins->mn);
+	/* Invalidates all.  Waits for callbacks that run, of any notifier, but
+	 * not for a change that is under way to end.  No callback runs, or
+	 * queues work, after this.
+	 */
+	mmu_notifier_unregister(&pins->mn, pins->mm);
 	cancel_work_sync(&pins->reaper);
 	mp_pins_reap(&pins->reaper);
 
-	hash_for_each_safe(pins->hash, bucket, next, pin, node) {
-		/* Better leak a page than let the NIC write to a freed one. */
-		if (WARN_ON_ONCE(pin->users))
-			continue;
-		mp_pin_free(pins, pin);
-	}
+	/* Better leak a page than let the NIC write to a freed one. */
+	WARN_ON_ONCE(atomic_read(&pins->pinned));
 	free_uid(pins->user);
 	mmdrop(pins->mm);
 	kvfree(pins);

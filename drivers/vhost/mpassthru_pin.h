@@ -38,12 +38,16 @@ struct mp_pin {
 
 /**
  * struct mp_pins - the pin cache of one receive queue
- * @lock: protects @hash, @idle, @dead, @nr and the counters after it, and what
- *	changes in a struct mp_pin
+ * @lock: protects @hash, @idle, @dead, @changing to @changes, @nr and the
+ *	counters after it, and what changes in a struct mp_pin
  * @hash: live pins by index
  * @idle: pins without a user, least recently used first
  * @dead: invalidated pins without a user, for @reaper
- * @mn: invalidation of the whole address space of @mm
+ * @mn: tells of changes to mappings of @mm
+ * @changing: changes that have begun and not ended
+ * @changing_first: least index that they concern
+ * @changing_last: greatest index that they concern
+ * @changes: changes that ended
  * @reaper: unpins what was invalidated, which the notifier may not
  * @dev: device that @dma addresses are for, set by the user of the cache
  * @mm: address space of the poster
@@ -65,7 +69,11 @@ struct mp_pins {
 	DECLARE_HASHTABLE(hash, 10);
 	struct list_head		idle;
 	struct list_head		dead;
-	struct mmu_interval_notifier	mn;
+	struct mmu_notifier		mn;
+	unsigned int			changing;
+	unsigned long			changing_first;
+	unsigned long			changing_last;
+	unsigned long			changes;
 	struct work_struct		reaper;
 	struct device			*dev;
 	struct mm_struct		*mm;

@@ -379,8 +379,11 @@ static int mp_rx_start(struct mp_dev *mp)
 
 	/* Takes mmap_lock. */
 	pins = mp_pins_create();
-	if (IS_ERR(pins))
-		return PTR_ERR(pins);
+	if (IS_ERR(pins)) {
+		/* A signal, or other work for the thread, is no failure. */
+		err = PTR_ERR(pins);
+		return err == -EINTR ? -EAGAIN : err;
+	}
 
 	rtnl_lock();
 	mutex_lock(&mp->lock);
@@ -756,7 +759,7 @@ void mp_rx_flush(struct mpassthru_rxq *rxq)
 {
 	struct mp_dev *mp = mp_from_port(rxq->port);
 
-	/* Pairs with smp_mb() in mp_rx_complete(). */
+	/* Pairs with smp_mb() in mp_rx_complete_present(). */
 	smp_mb();
 	WRITE_ONCE(mp->rx_readable, true);
 	mp->sk.sk_data_ready(&mp->sk);

@@ -4,8 +4,11 @@
  * one, see net/tap.c and net/tap-linux.c there.
  */
 
+#include <linux/capability.h>
 #include <linux/if_tun.h>
+#include <linux/module.h>
 #include <linux/rtnetlink.h>
+#include <linux/uaccess.h>
 #include <linux/virtio_net.h>
 
 #include "../net/tun_vnet.h"
@@ -171,7 +174,8 @@ out:
  * * -EINVAL: a value that an mp device does not have
  * * -ENOTCONN: it is about the bound device, and there is none
  * * -EPERM: no CAP_NET_ADMIN, for the device's address
- * * -EBUSY: the length of the header, while buffers are posted
+ * * -EBUSY: the length of the header, while zero-copy is on
+ * * any error of dev_set_mac_address(), for the device's address
  */
 long mp_tap_ioctl(struct mp_dev *mp, unsigned int cmd, unsigned long arg)
 {
@@ -203,3 +207,6 @@ long mp_tap_ioctl(struct mp_dev *mp, unsigned int cmd, unsigned long arg)
 		return -ENOTTY;
 	}
 }
+
+/* netif_get_mac_address() */
+MODULE_IMPORT_NS("NETDEV_INTERNAL");

@@ -5,8 +5,8 @@
  *
  * Three parties share the structures below:
  *
- *   port	made by the mp device (drivers/vhost/mpassthru.c), attached to
- *		one net_device: limits, callbacks both ways
+ *   port	made by the mp device (drivers/vhost/mpassthru*.c), attached
+ *		to one net_device: limits, callbacks both ways
  *   rxq	the FIFO of one receive queue, there while zero-copy is on
  *   driver	arms descriptors from the FIFO and reports them filled
  *
@@ -264,7 +264,8 @@ static inline void mpassthru_rx(struct mpassthru_rxq *rxq, unsigned int len,
 		return;
 
 	/* The cap of ndo_mp_port_prep is what keeps frames inside buffers. */
-	if (WARN_ON_ONCE(len > rxq->port->data_len))
+	if (!(flags & MPASSTHRU_RX_BAD) &&
+	    WARN_ON_ONCE(len > rxq->port->data_len))
 		flags |= MPASSTHRU_RX_BAD;
 
 	if (unlikely(rxq->taps) && !(flags & MPASSTHRU_RX_BAD))

@@ -7,7 +7,7 @@ counted. What the machine does when idle is taken off by the second: of each
 function the median of some windows without traffic. There are several windows of
 a kind; the figures are those of all together but the lowest and the highest.
 
-report.py                          bench.json and the tables
+report.py summary NAME             NAME.json and the tables; a picture of all
 report.py top BACKEND KIND SIZE [guest]  the functions of one window
 report.py compare OLD NEW          two bench.json side by side
 """
@@ -25,6 +25,7 @@ RUNS = ("bench-1", "bench-2")
 SIZES = ("64", "256", "512", "1024", "1514")
 PEERS = ("mp", "macvtap", "tap")
 BACKENDS = PEERS + ("af_xdp",)
+MEMORY_PARTS = ("driver", "backend", "stack")
 WHY = {"af_xdp": "Debian's QEMU is built without -netdev af-xdp"}
 
 # Where a function belongs; the first that matches. What matches none is "other".
@@ -309,10 +310,13 @@ def tables(bench):
     for side in "host", "guest":
         row(side, [bench["request_response_instructions"][b][side]
                    for b in PEERS])
-    print("\n  %-10s %6s %6s %14s" % ("memory", "ring", "", "pinned pages"))
+    print("\n  %-8s %5s %5s %8s | more kB than without a guest, of"
+          % ("memory", "ring", "", "pinned"))
+    print("  %27s p. | %8s %8s %8s" % ("", *MEMORY_PARTS))
     for m in bench["memory"]:
-        print("  %-10s %6d %6s %14d" % (m["backend"], m["ring"], m["state"],
-                                        m["pinned_pages"]))
+        print("  %-8s %5d %5s %8d    | %8d %8d %8d" % (
+            m["backend"], m["ring"], m["state"], m["pinned_pages"],
+            *(m["allocated"][part] / 1024 for part in MEMORY_PARTS)))
     print("\n  two runs differ by %.2f %% at most; instructions of the host's "
           "kernel, %s,\n  kernel %s, without %s\n" % (
               100 * bench["repeat_error"], bench["accel"], bench["kernel"],
@@ -343,18 +347,43 @@ def top(backend, kind, size, part="host"):
         print("  %8.3f %-11s %s" % (insns / window.frames, stage_of(name), name))
 
 
-def compare(old, new):
-    old, new = json.load(open(old)), json.load(open(new))
+def figures(bench):
+    """(title, row, value) of what a change may change."""
     for kind in "rx", "tx":
-        print("\n  %-10s %6s %10s %10s %8s" % (kind, "bytes", "before", "after",
-                                             "change"))
         for backend in PEERS:
             for size in SIZES:
-                a = old["instructions_per_frame"][kind][backend][size]
-                b = new["instructions_per_frame"][kind][backend][size]
-                change = "%+.1f %%" % (100 * (b - a) / a) if a and b else "-"
-                print("  %-10s %6s %10s %10s %8s" % (backend, size, show(a),
-                                                   show(b), change))
+                yield ("instructions, " + kind, "%s %s" % (backend, size),
+                       bench["instructions_per_frame"][kind][backend][size])
+    for backend in PEERS:
+        for stage, value in (bench["stages"]["rx"][backend]["1514"] or {}).items():
+            yield "rx 1514 bytes", "%s %s" % (backend, stage), value
+    for backend in PEERS:
+        for name in ("copied_per_byte",) + tuple(e + "_per_frame" for e in EVENTS):
+            yield ("rx 1514 bytes, events", "%s %s" % (backend, name),
+                   bench[name]["rx"][backend]["1514"])
+    for backend in PEERS:
+        for side in "host", "guest":
+            yield ("TCP received, per byte", "%s %s" % (backend, side),
+                   bench["tcp_rx_instructions_per_byte"][backend][side])
+            yield ("ping, per request", "%s %s" % (backend, side),
+                   bench["request_response_instructions"][backend][side])
+
+
+def compare(old, new):
+    olds, news = ({row[:2]: row[2] for row in figures(json.load(open(path)))}
+                  for path in (old, new))
+    titles = dict.fromkeys(title for title, _ in news)
+    for title in titles:
+        rows = [(name, olds.get((title, name)), value)
+                for (of, name), value in news.items() if of == title]
+        if all(a is None or b is None for _, a, b in rows):
+            continue
+        print("\n  %-32s %10s %10s %8s" % (title, "before", "after", "change"))
+        for name, a, b in rows:
+            if a is not None and b is not None:
+                print("  %-32s %10s %10s %8s" % (
+                    name, show(a), show(b),
+                    "%+.1f %%" % (100 * (b - a) / a) if a else ""))
 
 
 def main():
@@ -363,11 +392,12 @@ def main():
     if sys.argv[1:2] == ["compare"]:
         return compare(*sys.argv[2:4])
     bench = summarize([windows(run) for run in RUNS])
-    with open(RESULTS + "bench.json", "w") as f:
+    with open("%s%s.json" % (RESULTS, sys.argv[2]), "w") as f:
         json.dump(bench, f, indent=1)
         f.write("\n")
     tables(bench)
-    picture(bench)
+    if all(bench["stages"]["rx"][backend]["1514"] for backend in PEERS):
+        picture(bench)
     return 0
 
 

@@ -182,7 +182,8 @@ measure() {
 		done
 	done
 	ethtool -C eth0 rx-usecs 3
-	for ((round = 0; round < (ROUNDS + 1) / 2; round++)); do
+	# How often somebody has to be woken up varies most with these.
+	for ((round = 0; round < ROUNDS + (ROUNDS > 1 ? 2 : 0); round++)); do
 		run_rr "$backend"
 		run_tcp "$backend"
 	done
@@ -197,26 +198,60 @@ pinned_pages() {
 	     END { print n }' /proc/vmstat
 }
 
-# state BACKEND RING STATE: what a guest holds of the host's memory.
+# allocated: bytes of memory and who allocated them, by the kernel's own count:
+# drivers of NICs; vhost, tap, macvtap, mp; and the rest of the network stack.
+allocated() {
+	awk '$3 ~ /^drivers\/net\/ethernet\// { n["driver"] += $1; next }
+	     $3 ~ /^(drivers\/(net|vhost)|net\/core\/mpassthru)/ {
+		n["backend"] += $1; next }
+	     $3 ~ /^(net|include)\// { n["stack"] += $1 }
+	     END { print n["driver"] + 0, n["backend"] + 0, n["stack"] + 0 }' \
+		/proc/allocinfo
+}
+
+# state BACKEND RING STATE: what a guest holds of the host's memory, more than
+# there was before there was a guest.
 MEMORY=
 state() {
+	local driver backend stack
+
+	read -r driver backend stack < <(allocated)
 	MEMORY+="${MEMORY:+,}{\"backend\": \"$1\", \"ring\": $2, \"state\": \"$3\", "
-	MEMORY+="\"pinned_pages\": $(pinned_pages)}"
+	MEMORY+="\"pinned_pages\": $(pinned_pages), \"allocated\": {"
+	MEMORY+="\"driver\": $((driver - before[0])), "
+	MEMORY+="\"backend\": $((backend - before[1])), "
+	MEMORY+="\"stack\": $((stack - before[2]))}}"
 }
 
 memory() {
-	local backend=$1 ring=$2 tcp
+	local backend=$1 ring=$2 mac before
 
 	GUEST_NET=rx_queue_size=$ring
+	# One ring as long as the guest's, filled with or without a guest.
+	ethtool -L eth0 combined 1
+	ethtool -G eth0 rx "$ring"
+	ip link set eth0 up
+	# What a guest before this one left is given back.
+	sleep 5
+	read -ra before < <(allocated)
 	backend_setup "$backend" || return 1
 	guest_start "$backend" 7.3 || return 1
 	ping_peer >/dev/null || return 1
 	state "$backend" "$ring" idle
-	tcp_rx 6 >/lab/rate &
-	tcp=$!
+	# Without a connection, for the peer's buffers are allocated here, too. With
+	# one, for the guest then holds on to what it got.
+	mac=$(guest_run cat /sys/class/net/eth0/address)
+	FRAMES=0
+	peer bash -c "$(pktgen kpktgend_0 peer0 "$mac" 1514 64 8000000)"
+	peer bash -c 'echo start >/proc/net/pktgen/pgctrl' &
 	sleep 4
-	state "$backend" "$ring" load
-	wait "$tcp" || return 1
+	state "$backend" "$ring" udp
+	peer bash -c 'echo stop >/proc/net/pktgen/pgctrl'
+	wait $!
+	tcp_rx 5 >/lab/rate &
+	sleep 3
+	state "$backend" "$ring" tcp
+	wait $! || return 1
 	guest_stop
 	backend_teardown "$backend"
 }

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -14,6 +15,7 @@
 #include "flow.h"
 #include "guest.h"
 #include "mp.h"
+#include "nic.h"
 #include "wire.h"
 
 #define BUFS	64
@@ -580,6 +582,103 @@ TEST_F_TIMEOUT(hostile, fault_held_while_completing, CLOCK_TEST)
 	ASSERT_EQ(0, peer_send(&self->w.peer, 1000));
 	ASSERT_EQ(0, unbind_while_held(&self->w, uffd));
 	ASSERT_EQ(0, next_guest_works(&self->w, &self->g));
+}
+
+/* Threads that change mappings, so that there is hardly a moment when none does:
+ * protecting pages against writes goes on under mmap_lock for reading.
+ */
+#define CHURNERS	4
+#define CHURN_SIZE	(16UL << 20)
+
+struct churn {
+	pthread_t	thread[CHURNERS];
+	unsigned int	running;
+	unsigned char	*mem;
+	int		uffd;
+	bool		stop;
+};
+
+static void *churn_run(void *arg)
+{
+	struct churn *c = arg;
+	struct uffdio_writeprotect wp = {
+		.range.len = CHURN_SIZE,
+		.mode = UFFDIO_WRITEPROTECT_MODE_WP,
+	};
+	unsigned int i;
+
+	i = __atomic_fetch_add(&c->running, 1, __ATOMIC_RELAXED);
+	wp.range.start = (uintptr_t)c->mem + i * CHURN_SIZE;
+	while (!__atomic_load_n(&c->stop, __ATOMIC_RELAXED)) {
+		ioctl(c->uffd, UFFDIO_WRITEPROTECT, &wp);
+		wp.mode ^= UFFDIO_WRITEPROTECT_MODE_WP;
+	}
+	return NULL;
+}
+
+static int churn_start(struct churn *c)
+{
+	struct uffdio_register reg = {
+		.range.len = CHURNERS * CHURN_SIZE,
+		.mode = UFFDIO_REGISTER_MODE_WP,
+	};
+	struct uffdio_api api = { .api = UFFD_API };
+	unsigned int i;
+
+	*c = (struct churn) {};
+	c->uffd = syscall(__NR_userfaultfd, O_CLOEXEC);
+	c->mem = mmap(NULL, reg.range.len, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	reg.range.start = (uintptr_t)c->mem;
+	if (c->uffd < 0 || c->mem == MAP_FAILED ||
+	    ioctl(c->uffd, UFFDIO_API, &api) ||
+	    ioctl(c->uffd, UFFDIO_REGISTER, &reg))
+		return -1;
+	for (i = 0; i < CHURNERS; i++)
+		if (pthread_create(&c->thread[i], NULL, churn_run, c))
+			return -1;
+	return 0;
+}
+
+static void churn_stop(struct churn *c)
+{
+	unsigned int i;
+
+	__atomic_store_n(&c->stop, true, __ATOMIC_RELAXED);
+	for (i = 0; i < CHURNERS; i++)
+		pthread_join(c->thread[i], NULL);
+	close(c->uffd);
+	munmap(c->mem, CHURNERS * CHURN_SIZE);
+}
+
+/* What always changes is not waited for, by posting, stopping, or unbinding. */
+TEST_F_TIMEOUT(hostile, changing_mappings, CLOCK_TEST)
+{
+	struct guest *g = &self->g;
+	struct wire *w = &self->w;
+	long long most = 0, ms;
+	struct churn c;
+	int i;
+
+	if (no_hold(w))
+		SKIP(return, "%s", no_hold(w));
+	if (churn_start(&c))
+		SKIP(return, "no write protection by userfaultfd");
+	ASSERT_EQ(0, guest_post_all(g));
+	ASSERT_EQ(0, flow_start(w, g));
+	for (i = 0; i < 10; i++) {
+		EXPECT_EQ(0, flow_repeat(w, g, 64, 900, 16));
+		ms = clock_ms();
+		EXPECT_EQ(0, mp_unbind(w->fd));
+		ms = clock_ms() - ms;
+		most = ms > most ? ms : most;
+		ASSERT_EQ(0, mp_bind(w->fd, w->dev));
+		ASSERT_EQ(0, nic_wait_running(w->sock, w->dev));
+		ASSERT_EQ(0, flow_start(w, g));
+	}
+	EXPECT_GT(clock_patience() / 2, most);
+	churn_stop(&c);
+	ASSERT_EQ(0, next_guest_works(w, g));
 }
 
 TEST_HARNESS_MAIN
