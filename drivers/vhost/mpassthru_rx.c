@@ -530,11 +530,12 @@ err_unlock:
  * Context: process, not a kernel thread; the address space of @to is current.
  * Takes mmap_lock for writing, and after that RTNL, then mp_dev.lock.
  * Return: -EIOCBQUEUED, or without @iocb being queued: -EAGAIN when frames
- * wait that were received in copy mode, to be read first; -EMSGSIZE when the
+ * wait that were received in copy mode, to be read first, or a signal is
+ * pending; -EMSGSIZE when the
  * buffer is too short; -EFAULT when it is not writable memory; -ENOBUFS when
  * the FIFO is full; -ENOTCONN when no device is bound; -EBUSY when it is in use
  * from another address space; -EOPNOTSUPP from a kernel thread; -EINVAL when
- * @to is not user memory; -ENOMEM; -EINTR.
+ * @to is not user memory; -ENOMEM.
  */
 int mp_rx_post(struct mp_dev *mp, struct kiocb *iocb, struct iov_iter *to)
 {

@@ -506,12 +506,55 @@ static void pin_waits_for_the_reaper(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->pins->peak, 1);
 }
 
+/* Nothing is pinned whose mapping is being changed; what was pinned is not found
+ * again; what lies beside it is.
+ */
+static void pin_not_while_mapping_changes(struct kunit *test)
+{
+	struct pin_test *t = test->priv;
+	const struct mmu_notifier_ops *ops = t->pins->mn.ops;
+	struct mmu_notifier_range first, second;
+	struct mp_pin *kept = pin_page(test, 0), *lost = pin_page(test, 1);
+
+	mp_pin_put(t->pins, kept);
+	mp_pin_put(t->pins, lost);
+	mmu_notifier_range_init(&first, MMU_NOTIFY_CLEAR, 0, t->pins->mm,
+				t->mem + PAGE_SIZE, t->mem + 2 * PAGE_SIZE);
+	mmu_notifier_range_init(&second, MMU_NOTIFY_CLEAR, 0, t->pins->mm,
+				t->mem + 3 * PAGE_SIZE, t->mem + 4 * PAGE_SIZE);
+
+	ops->invalidate_range_start(&t->pins->mn, &first);
+	KUNIT_EXPECT_PTR_EQ(test, pin_page(test, 0), kept);
+	mp_pin_put(t->pins, kept);
+	KUNIT_EXPECT_EQ(test,
+			PTR_ERR(mp_pin_get(t->pins, t->mem + PAGE_SIZE)),
+			-EAGAIN);
+	mp_pin_put(t->pins, pin_page(test, 2));
+
+	/* Of two, all from the first to the last page is taken for changing. */
+	ops->invalidate_range_start(&t->pins->mn, &second);
+	ops->invalidate_range_end(&t->pins->mn, &first);
+	KUNIT_EXPECT_EQ(test,
+			PTR_ERR(mp_pin_get(t->pins, t->mem + PAGE_SIZE)),
+			-EAGAIN);
+	KUNIT_EXPECT_EQ(test,
+			PTR_ERR(mp_pin_get(t->pins, t->mem + 3 * PAGE_SIZE)),
+			-EAGAIN);
+	ops->invalidate_range_end(&t->pins->mn, &second);
+
+	mp_pin_put(t->pins, pin_page(test, 1));
+	mp_pin_put(t->pins, pin_page(test, 3));
+	KUNIT_EXPECT_EQ(test, t->pins->invalidations, 1);
+	KUNIT_EXPECT_EQ(test, t->pins->nr, 4);
+}
+
 static struct kunit_case pin_cases[] = {
 	KUNIT_CASE(pin_once),
 	KUNIT_CASE(pin_refuses_what_is_not_writable),
 	KUNIT_CASE(pin_keeps_to_the_limit),
 	KUNIT_CASE(pin_evicts_least_recently_used),
 	KUNIT_CASE(pin_notices_changed_mapping),
+	KUNIT_CASE(pin_not_while_mapping_changes),
 	KUNIT_CASE(pin_waits_for_the_reaper),
 	{}
 };

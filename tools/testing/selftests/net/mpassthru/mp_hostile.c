@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Receive, with buffers and rings that no sane guest posts. */
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
+#include <linux/vhost.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "kselftest_harness.h"
 
@@ -679,6 +682,31 @@ TEST_F_TIMEOUT(hostile, changing_mappings, CLOCK_TEST)
 	EXPECT_GT(clock_patience() / 2, most);
 	churn_stop(&c);
 	ASSERT_EQ(0, next_guest_works(w, g));
+}
+
+/* Who inherits the descriptor is refused, and stops nothing by asking. */
+TEST_F_TIMEOUT(hostile, not_the_owner, CLOCK_TEST)
+{
+	struct vhost_vring_state base = { .index = GUEST_RX };
+	struct guest *g = &self->g;
+	struct wire *w = &self->w;
+	long long rewound;
+	int status = -1;
+	pid_t pid;
+
+	if (!w->mp)
+		SKIP(return, "a tap has nothing posted to it");
+	ASSERT_EQ(0, guest_post_all(g));
+	ASSERT_EQ(0, flow_start(w, g));
+	rewound = wire_count(w, "rewound");
+	pid = fork();
+	if (!pid)
+		_exit(ioctl(g->vhost.fd, VHOST_GET_VRING_BASE, &base) != -1 ||
+		      errno != EPERM);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(rewound, wire_count(w, "rewound"));
+	ASSERT_EQ(0, flow_repeat(w, g, 64, 900, 32));
 }
 
 TEST_HARNESS_MAIN
