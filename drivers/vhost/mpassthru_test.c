@@ -506,8 +506,8 @@ static void pin_waits_for_the_reaper(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->pins->peak, 1);
 }
 
-/* Nothing is pinned whose mapping is being changed; what was pinned is not found
- * again; what lies beside it is.
+/* Nothing is pinned whose mapping is being changed; what was pinned is not
+ * found again; what lies beside it is.
  */
 static void pin_not_while_mapping_changes(struct kunit *test)
 {

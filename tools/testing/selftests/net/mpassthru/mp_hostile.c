@@ -587,8 +587,8 @@ TEST_F_TIMEOUT(hostile, fault_held_while_completing, CLOCK_TEST)
 	ASSERT_EQ(0, next_guest_works(&self->w, &self->g));
 }
 
-/* Threads that change mappings, so that there is hardly a moment when none does:
- * protecting pages against writes goes on under mmap_lock for reading.
+/* Threads that change mappings, so that there is hardly a moment when none
+ * does: protecting pages against writes goes on under mmap_lock for reading.
  */
 #define CHURNERS	4
 #define CHURN_SIZE	(16UL << 20)
