@@ -195,21 +195,23 @@ TEST_F_TIMEOUT(fault, backend, CLOCK_TEST)
 	ASSERT_TRUE(works(w, g));
 }
 
-/* To copy mode and back, and in the midst of traffic. */
+/*
+ * To copy mode and back, and in the midst of traffic.  Without faults of user
+ * memory: used entries that vhost cannot write are lost, with any backend.
+ */
 TEST_F_TIMEOUT(fault, stop, CLOCK_TEST)
 {
 	struct guest *g = &self->g;
 	struct wire *w = &self->w;
-	int n, err, left = 0;
+	int n, left = 0;
 
+	ASSERT_EQ(0, fault_usercopy(false));
 	ASSERT_EQ(0, peer_flood(&w->peer, 0));
 	for (n = 1; !left; n = fault_next(n)) {
 		ASSERT_TRUE(works(w, g));
 		ASSERT_EQ(0, fault_arm(self->fault, n));
-		err = vhost_set_backend(&g->vhost, GUEST_RX, -1);
+		ASSERT_EQ(0, vhost_set_backend(&g->vhost, GUEST_RX, -1));
 		left = fault_disarm(self->fault);
-		/* Its argument could not be read. */
-		ASSERT_TRUE(!err || err == -EFAULT);
 		ASSERT_EQ(0, guest_stop(g));
 		ASSERT_TRUE(stopped(w, g));
 	}
