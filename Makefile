@@ -4,7 +4,7 @@ help:
 	@echo 'make demo          build all, boot it, compare tap and mp (as root)'
 	@echo 'make test          every test; ends with "N passed, N failed, N skipped"'
 	@echo 'make bench         what a frame costs: mp, macvtap, tap'
-	@echo 'make bench-compare BASE=commit  the same for that commit, and the change'
+	@echo 'make bench-compare BASE=commit  mp at that commit, and what changed'
 	@echo 'make kernel        build/kernel-plain; kernel-debug: KASAN, lockdep, ...'
 	@echo 'make rootfs        the Debian root with compiler, QEMU and tools'
 	@echo 'make series        the patches as mails, RFC or REV=vN, in build/series'

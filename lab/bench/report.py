@@ -25,7 +25,6 @@ RUNS = ("bench-1", "bench-2")
 SIZES = ("64", "256", "512", "1024", "1514")
 PEERS = ("mp", "macvtap", "tap")
 BACKENDS = PEERS + ("af_xdp",)
-MEMORY_PARTS = ("driver", "backend", "stack")
 WHY = {"af_xdp": "Debian's QEMU is built without -netdev af-xdp"}
 
 # Where a function belongs; the first that matches. What matches none is "other".
@@ -310,13 +309,12 @@ def tables(bench):
     for side in "host", "guest":
         row(side, [bench["request_response_instructions"][b][side]
                    for b in PEERS])
-    print("\n  %-8s %5s %5s %8s | more kB than without a guest, of"
-          % ("memory", "ring", "", "pinned"))
-    print("  %27s p. | %8s %8s %8s" % ("", *MEMORY_PARTS))
+    print("\n  %-10s %6s %6s %14s %14s" % ("memory", "ring", "", "pinned pages",
+                                          "allocated, kB"))
     for m in bench["memory"]:
-        print("  %-8s %5d %5s %8d    | %8d %8d %8d" % (
+        print("  %-10s %6d %6s %14d %14.0f" % (
             m["backend"], m["ring"], m["state"], m["pinned_pages"],
-            *(m["allocated"][part] / 1024 for part in MEMORY_PARTS)))
+            m["allocated_bytes"] / 1024))
     print("\n  two runs differ by %.2f %% at most; instructions of the host's "
           "kernel, %s,\n  kernel %s, without %s\n" % (
               100 * bench["repeat_error"], bench["accel"], bench["kernel"],
