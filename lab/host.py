@@ -6,6 +6,7 @@ that same root without any mounts, which L1 gets as its own, read-only.
 """
 
 import argparse
+import fcntl
 import hashlib
 import json
 import os
@@ -298,8 +299,20 @@ def emulator_failed(args):
                       log("console")) is not None)
 
 
+def lock(name):
+    """Two runs of one name would write the same files."""
+    os.makedirs(BUILD + "/run", exist_ok=True)
+    file = open("%s/run/%s.lock" % (BUILD, name), "w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit("lab: %s is running already: wait for it, or use --name" % name)
+    return file
+
+
 def main():
     args = parse_args()
+    running = lock(args.name)    # until we end
     accel = args.accel or find_accel()
     for attempt in 1, 2, 3:
         result = boot(args, accel)
@@ -312,6 +325,7 @@ def main():
     with open("%s/results/%s.json" % (BUILD, args.name), "w") as f:
         json.dump(result, f, indent=1)
         f.write("\n")
+    running.close()
     for reason in result["reasons"]:
         print("FAIL %s: %s" % (args.name, reason))
     print("%s: %s after %.0f s; logs build/log/%s.{output,console,qemu}"

@@ -5,11 +5,12 @@ A window is what lies between two marks of the plugin. The host's (L1's) kernel
 is counted on CPUs 1 and 2, the guest on CPU 2; the peer has CPU 0, which is not
 counted. What the machine does when idle is taken off by the second: of each
 function the median of some windows without traffic. There are several windows of
-a kind; the figures are those of all together but the lowest and the highest.
+a kind. For frames the figures are those of all together; for TCP and "rr" (ping),
+those of the window with the median cost.
 
 report.py summary NAME             NAME.json and the tables; a picture of all
-report.py top BACKEND KIND SIZE [guest]  the functions of one window
-report.py compare OLD NEW          two bench.json side by side
+report.py top NAME BACKEND KIND SIZE [guest]  the functions of one window
+report.py compare OLD NEW          two such files side by side
 """
 
 import collections
@@ -21,38 +22,43 @@ import sys
 
 RESULTS = "/src/build/results/"
 BENCH = "/src/build/bench/"
-RUNS = ("bench-1", "bench-2")
 SIZES = ("64", "256", "512", "1024", "1514")
 PEERS = ("mp", "macvtap", "tap")
 BACKENDS = PEERS + ("af_xdp",)
-WHY = {"af_xdp": "Debian's QEMU is built without -netdev af-xdp"}
+SCALE = "igb is bound with one queue, and the lab's host has one NIC for guests"
 
 # Where a function belongs; the first that matches. What matches none is "other".
 STAGES = (
-    ("mpassthru", r"mp_|mpassthru_|netdev_mp_|igb_mp_"),
+    ("mpassthru", r"mp_|mpassthru_|netdev_mp_"),
     ("copy", r"rep_movs|_?copy_|__copy_|memcpy|simple_copy|skb_copy|csum_|"
              r"fault_in_"),
     ("driver", r"igb_|eth_type|napi_|__napi|net_rx_action|dma_|dev_gro|gro_|"
                r"inet_gro|udp4?_gro|tcp4?_gro|skb_gro|virtnet_|virtqueue_|"
-               r"receive_mergeable|receive_buf|skb_page_frag|vring_"),
-    ("tcp", r"tcp_|__tcp|ip_|__ip_|ipv4_|inet_|__inet|sk_|__sk_|icmp_|fib_"),
+               r"receive_mergeable|receive_buf|skb_page_frag|vring_|start_xmit|"
+               r"page_to_skb|try_fill_recv|detach_buf|sg_init|"
+               r"__virtio_net_hdr|is_vmalloc"),
+    ("tcp", r"tcp_|__tcp|udp_|raw_local|dst_|ip_|__ip_|ipv4_|inet_|__inet|sk_|__sk_|icmp_|fib_"),
     ("allocation", r"kmem_|kmalloc|__kmalloc|kfree|kvfree|__slab|___slab|"
                    r"slab_|__alloc_skb|alloc_skb|build_skb|__build_skb|"
                    r"skb_release|skb_free|consume_skb|__kfree_skb|napi_skb|"
-                   r"page_frag|page_pool|free_|__free|get_page_from|"
+                   r"_*page_frag|page_pool|free_|__free|get_page_from|"
                    r"__alloc|alloc_|sock_alloc|sock_wfree|sock_rfree|"
                    r"skb_unref|rmqueue|put_page|__folio|folio_|memcg|obj_cgroup|"
-                   r"__memcg|refill_|allocate_"),
+                   r"__memcg|refill_|allocate_|_*rmqueue|__zone_water|__pcs_|"
+                   r"barn_"),
     ("diversion", r"__netif_receive|netif_receive|br_|nf_|should_deliver|tun_|"
                   r"tap_|macvlan|macvtap|__skb_flow|skb_flow|__dev_queue|"
                   r"dev_queue|dev_hard|sch_|pfifo|qdisc|__qdisc|validate_xmit|"
                   r"netdev_core|skb_|__skb|packet_|dev_|ptr_ring|virtio_net|"
-                  r"sock_|__sock|skb"),
-    ("vhost", r"vhost_|handle_rx|handle_tx|translate_desc|iotlb|get_rx_bufs|"
+                  r"sock_|__sock|skb|__br_|fdb_|netif_|netdev_|memcmp|"
+                  r"is_skb_forwardable|eth_header|passthru_|_*siphash"),
+    ("vhost", r"vhost_|handle_rx|handle_tx|get_tx_bufs|__get_user_|__put_user_|"
+              r"translate_desc|iotlb|get_rx_bufs|"
               r"__vhost|vring|log_|_?iov_|import_|eventfd_ctx_read|memset"),
     ("signalling", r"eventfd|irqfd|kvm_|__kvm|svm_|__svm|avic|apic|ioapic|"
                    r"nested_|__apic|vcpu_|x86_emul|em_|x86_decode|decode_|"
-                   r"init_emul|handle_|ioeventfd|pvclock|vmexit|fpu|"
+                   r"init_emul|paging64|gfn_to|permission_fault|"
+                   r"__do_insn_fetch|handle_|ioeventfd|pvclock|vmexit|fpu|"
                    r"restore_fp|save_fp|fpregs|__handle"),
     ("scheduling", r"sched|__sched|try_to_wake|ttwu|wake_|__wake|enqueue_|"
                    r"dequeue_|pick_|update_|set_next|put_prev|context_sw|"
@@ -61,29 +67,41 @@ STAGES = (
                    r"reweight|cpu_|__update|avg_|psi_|cpuidle|do_idle|tick_|"
                    r"hrtimer|__hrtimer|ktime|timekeeping|timer|__timer|"
                    r"clockevents|rcu_|__rcu|note_gp|native_|read_tsc|"
-                   r"kvm_clock|idle|resched|hrtick|run_"),
+                   r"kvm_clock|idle|_*resched|hrtick|run_|_*dequeue_|"
+                   r"_*enqueue_|vruntime|migrate_|task_tick|"
+                   r"__flush_smp_call"),
     ("entry", r"asm_|entry_|irq|__irq|handle_irq|common_|sysvec|do_softirq|"
               r"__do_soft|handle_soft|error_|paranoid|do_sys|__x64|x64_sys|"
               r"ksys|vfs_|exit_to|ret_from|syscall|generic_handle|_raw_|"
               r"__raw|__local_bh|queued_spin|mutex_|__mutex|__fdget|fput|"
-              r"__srcu|__x86|srso|clear_bhb|retpoline|its_"),
+              r"__srcu|__x86|srso|clear_bhb|retpoline|its_|fast_mix|"
+              r"add_interrupt|note_interrupt"),
 )
 # Time that passes on one CPU until another has done something: how long that is
 # is the emulation's. Not counted.
 WAITING = re.compile(r"queued_spin_lock_slowpath$|osq_lock$|mutex_spin_on_owner$|"
                      r"__try_to_del_timer_sync$|lock_timer_base$|csd_lock")
+# The guest's sender, pktgen, waits by reading the clock, and is no part of it.
+GUEST_WAITING = re.compile(r"pktgen_thread_worker$|ktime_get$|kvm_clock_get_cycles$|"
+                           r"pvclock_clocksource_read_nowd$")
+# Who reads the clock while it is set waits, too: each call counts as the cheapest.
+CLOCKS = re.compile(r"ktime_get$|ktime_get_update_offsets_now$")
 
 STAGES = tuple((name, re.compile("(?:%s)" % regex)) for name, regex in STAGES)
 STAGE_NAMES = tuple(name for name, _ in STAGES) + ("other",)
 
-# Calls that are events, by function. An allocation is one of an object or page.
+# Calls that are events, by function. An allocation is one of an object or page,
+# or a piece of one: skbs from NAPI's cache, page fragments. How these are refilled
+# in bulk is not counted.
 EVENTS = {
-    "allocations": r"(kmem_cache_alloc\w*|__kmalloc\w*|kmalloc_\w*noprof|"
-                   r"__alloc_frozen_pages_noprof)$",
-    "pins": r"(pin_user_pages\w*|gup_fast_fallback)$",
-    "maps": r"dma_map_(phys|page_attrs|sg_attrs)$",
+    "allocations": r"(kmem_cache_alloc(_node|_lru|_from_sheaf)?_noprof|"
+                   r"__kmalloc\w*|__alloc_frozen_pages_noprof|napi_build_skb|"
+                   r"napi_alloc_skb|__page_frag_alloc_align)$",
+    "pins": r"(pin_user_pages|pin_user_pages_remote|gup_fast_fallback)$",
+    "maps": r"(dma_map_phys|__dma_map_sg_attrs)$",
     "interrupts": r"(igb_msix_ring|igb_msix_other|igb_intr\w*)$",
-    "notifications": r"(eventfd_signal_mask|irqfd_wakeup)$",
+    "guest_interrupts": r"irqfd_wakeup$",
+    "guest_kicks": r"ioeventfd_write$",
 }
 EVENTS = {name: re.compile(regex) for name, regex in EVENTS.items()}
 
@@ -114,25 +132,37 @@ def stage_of(name, cache={}):
     return cache[name]
 
 
+def cheapest(counts):
+    """The least that a call of each of CLOCKS cost in any window."""
+    found = {}
+    for window in counts:
+        for (_, name), (insns, calls) in window.items():
+            if CLOCKS.match(name) and calls > 100:
+                found[name] = min(insns / calls, found.get(name, insns))
+    return found
+
+
 class Window:
     """The host's instructions by function and by stage, events, the guest's
     instructions; frames are bytes for TCP and requests for "rr"."""
 
-    def __init__(self, what, counts):
+    def __init__(self, what, counts, clocks):
         self.frames, self.seconds = what["frames"], what["seconds"]
         self.host = collections.Counter()
         self.events = collections.Counter()
         self.guest = collections.Counter()
+        self.idle = 0
         for (cpu, name), (insns, calls) in counts.items():
             if cpu not in (1, 2):
                 continue
             if name[0] in "@<":
-                if cpu == 2:
-                    self.guest[name.lstrip("@")] += insns
+                name = name.lstrip("@")
+                if cpu == 2 and not GUEST_WAITING.match(name):
+                    self.guest[name] += insns
                 continue
             if WAITING.match(name):
                 continue
-            self.host[name] += insns
+            self.host[name] += calls * clocks[name] if name in clocks else insns
             for event, regex in EVENTS.items():
                 if regex.match(name):
                     self.events[event] += calls
@@ -143,15 +173,18 @@ class Window:
         def rate(value):
             return statistics.median(value(w) / w.seconds for w in idle)
 
+        before = self.total()
         for part in "host", "events", "guest":
             mine = getattr(self, part)
             for key in set().union(*(getattr(w, part) for w in idle)):
                 mine[key] -= self.seconds * rate(lambda w: getattr(w, part)[key])
+        self.idle = before - self.total()
         return self
 
     def add(self, other):
         for part in "host", "events", "guest":
             getattr(self, part).update(getattr(other, part))
+        self.idle += other.idle
         self.frames += other.frames
         self.seconds += other.seconds
 
@@ -168,34 +201,40 @@ class Window:
         return sums
 
 
-def middle(same):
-    """One Window of all but the lowest and the highest."""
-    same.sort(key=lambda w: w.total() / max(w.frames, 1))
-    if len(same) > 2:
-        same = same[1:-1]
+def cost(window):
+    return window.total() / window.frames
+
+
+def together(kind, same):
+    """One Window of all of a kind."""
+    if kind in ("tcp", "rr"):
+        return sorted(same, key=cost)[len(same) // 2]
     for window in same[1:]:
         same[0].add(window)
     return same[0]
 
 
 def windows(run):
-    """(backend, kind, size) -> the middle Windows of one run."""
+    """(backend, kind, size) -> the Window of all of one run, and the costs of
+    each."""
     whats = load(run)["metrics"]["windows"]
     counts = read_counts(run)
     if len(counts) != len(whats):
         sys.exit("bench: %d marks but %d windows in %s: run make bench again"
                  % (len(counts), len(whats), run))
+    clocks = cheapest(counts)
     found, idle = collections.defaultdict(list), collections.defaultdict(list)
     for what, count in zip(whats, counts):
         if what["kind"] == "idle":
-            idle[what["backend"]].append(Window(what, count))
-        elif what["kind"] != "-":
+            idle[what["backend"]].append(Window(what, count, clocks))
+        elif what["backend"] != "-":
             key = what["backend"], what["kind"], str(what["size"])
-            found[key].append(Window(what, count))
+            found[key].append(Window(what, count, clocks))
     for (backend, _, _), same in found.items():
         for window in same:
             window.less(idle[backend])
-    return {key: middle(same) for key, same in found.items()}
+    costs = {key: [cost(w) for w in same] for key, same in found.items()}
+    return {key: together(key[1], same) for key, same in found.items()}, costs
 
 
 def per(value, n, digits=3):
@@ -213,9 +252,9 @@ def each(value):
                    for backend in BACKENDS} for kind in ("rx", "tx")}
 
 
-def copied():
+def copied(name):
     found = {}
-    for what in load("bench-copies")["metrics"]["windows"]:
+    for what in load(name + "-copies")["metrics"]["windows"]:
         if what["copied"] and what["kind"] in ("rx", "tx"):
             key = what["backend"], what["kind"], str(what["size"])
             found[key] = per(what["copied"]["payload_bytes"],
@@ -223,7 +262,22 @@ def copied():
     return found
 
 
-def summarize(runs):
+def why():
+    """What cannot be measured, and the reason."""
+    netdevs = subprocess.run(["qemu-system-x86_64", "-netdev", "help"],
+                             capture_output=True, text=True).stdout
+    return {"af_xdp": "lab/l1/guest-lib.sh does not know -netdev af-xdp"
+                      if "af-xdp" in netdevs.split() else
+                      "Debian's QEMU is built without -netdev af-xdp",
+            "scale": SCALE}
+
+
+def summarize(name):
+    runs, costs = zip(*(windows("%s-%d" % (name, n)) for n in (1, 2)))
+    if runs[0].keys() != runs[1].keys():
+        sys.exit("bench: the two runs measured different things: run make bench "
+                 "again")
+
     def over_runs(value):
         """The mean over the runs of value(window)."""
         return lambda *key: mean(value(run[key]) for run in runs if key in run)
@@ -233,19 +287,27 @@ def summarize(runs):
                                                4))(backend, "tcp", "0")
                 for stage in STAGE_NAMES}
 
-    first, copies = load(RUNS[0]), copied()
-    host = over_runs(lambda w: per(w.total(), w.frames))
-    guest = over_runs(lambda w: per(w.guest_total(), w.frames))
-    errors = {}
+    first, copies = load(name + "-1"), copied(name)
+    host = over_runs(lambda w: per(w.total(), w.frames, 4))
+    guest = over_runs(lambda w: per(w.guest_total(), w.frames, 4))
+    errors, spread = {}, {}
     for key in runs[0]:
-        values = [per(run[key].total(), run[key].frames) for run in runs]
-        errors["%s %s %s" % key] = per(max(values) - min(values), min(values), 4)
+        for side, total in ("host", Window.total), ("guest", Window.guest_total):
+            values = [total(run[key]) / run[key].frames for run in runs]
+            errors["%s %s %s " % key + side] = per(max(values) - min(values),
+                                                   min(values), 4)
+        values = [value for run in costs for value in run[key]]
+        spread["%s %s %s" % key] = {
+            "windows": len(values), "min": round(min(values), 4),
+            "max": round(max(values), 4)}
 
     bench = {
         "kernel": first["metrics"]["kernel"], "accel": first["accel"],
-        "cpu_flags_removed": first["cpu_flags_removed"], "why": WHY,
+        "cpu_flags_removed": first["cpu_flags_removed"], "why": why(),
         "frames": each(over_runs(lambda w: w.frames)),
         "instructions_per_frame": each(host),
+        "idle_taken_off_per_frame": each(over_runs(lambda w: per(w.idle,
+                                                                 w.frames))),
         "guest_instructions_per_frame": each(guest),
         "stages": each(lambda *key: {
             stage: over_runs(lambda w: per(w.stages()[stage], w.frames))(*key)
@@ -262,8 +324,10 @@ def summarize(runs):
             backend: {"host": host(backend, "rr", "0"),
                       "guest": guest(backend, "rr", "0")}
             for backend in PEERS},
-        "memory": load("bench-memory")["metrics"]["memory"],
+        "scale": {"1": host("mp", "rx", "1514"), "2": None, "4": None},
+        "memory": load(name + "-memory")["metrics"]["memory"],
         "repeat_error": max(errors.values()), "repeat_errors": errors,
+        "windows": spread,
     }
     for event in EVENTS:
         bench[event + "_per_frame"] = each(over_runs(
@@ -339,8 +403,8 @@ def picture(bench):
         "/src/lab/bench/picture.gp"], check=True)
 
 
-def top(backend, kind, size, part="host"):
-    window = windows(RUNS[0])[backend, kind, size]
+def top(name, backend, kind, size, part="host"):
+    window = windows(name + "-1")[0][backend, kind, size]
     for name, insns in getattr(window, part).most_common(60):
         print("  %8.3f %-11s %s" % (insns / window.frames, stage_of(name), name))
 
@@ -352,44 +416,60 @@ def figures(bench):
             for size in SIZES:
                 yield ("instructions, " + kind, "%s %s" % (backend, size),
                        bench["instructions_per_frame"][kind][backend][size])
-    for backend in PEERS:
-        for stage, value in (bench["stages"]["rx"][backend]["1514"] or {}).items():
-            yield "rx 1514 bytes", "%s %s" % (backend, stage), value
-    for backend in PEERS:
-        for name in ("copied_per_byte",) + tuple(e + "_per_frame" for e in EVENTS):
-            yield ("rx 1514 bytes, events", "%s %s" % (backend, name),
-                   bench[name]["rx"][backend]["1514"])
+    for kind in "rx", "tx":
+        for backend in PEERS:
+            stages = bench["stages"][kind][backend]["1514"] or {}
+            for stage, value in stages.items():
+                yield kind + " 1514 bytes", "%s %s" % (backend, stage), value
+    for kind in "rx", "tx":
+        for backend in PEERS:
+            for name in ("copied_per_byte",) + tuple(e + "_per_frame"
+                                                     for e in EVENTS):
+                yield (kind + " 1514 bytes, events", "%s %s" % (backend, name),
+                       bench[name][kind][backend]["1514"])
     for backend in PEERS:
         for side in "host", "guest":
             yield ("TCP received, per byte", "%s %s" % (backend, side),
                    bench["tcp_rx_instructions_per_byte"][backend][side])
             yield ("ping, per request", "%s %s" % (backend, side),
                    bench["request_response_instructions"][backend][side])
+            for stage, value in bench["tcp_rx_stages"][backend][side].items():
+                yield ("TCP received, per byte, " + side,
+                       "%s %s" % (backend, stage), value)
+    for m in bench["memory"]:
+        row = "%s %d %s" % (m["backend"], m["ring"], m["state"])
+        yield "memory: pinned pages", row, m["pinned_pages"]
+        yield "memory: allocated bytes", row, m["allocated_bytes"]
 
 
 def compare(old, new):
-    olds, news = ({row[:2]: row[2] for row in figures(json.load(open(path)))}
-                  for path in (old, new))
+    before, after = (json.load(open(path)) for path in (old, new))
+    olds, news = ({row[:2]: row[2] for row in figures(bench)}
+                  for bench in (before, after))
     titles = dict.fromkeys(title for title, _ in news)
     for title in titles:
         rows = [(name, olds.get((title, name)), value)
                 for (of, name), value in news.items() if of == title]
-        if all(a is None or b is None for _, a, b in rows):
+        rows = [row for row in rows if any(v is not None for v in row[1:])]
+        if not rows:
             continue
-        print("\n  %-32s %10s %10s %8s" % (title, "before", "after", "change"))
+        print("\n  %-34s %10s %10s %10s" % (title, "before", "after", "change"))
         for name, a, b in rows:
-            if a is not None and b is not None:
-                print("  %-32s %10s %10s %8s" % (
-                    name, show(a), show(b),
-                    "%+.1f %%" % (100 * (b - a) / a) if a else ""))
+            print("  %-34s %10s %10s %10s" % (
+                name, show(a), show(b),
+                "%+.1f %%" % (100 * (b - a) / a) if a and b is not None else
+                "new" if not a and b else ""))
+    print("\n  Totals of two runs of the same differ by %.1f %% (before) and "
+          "%.1f %%\n  (after) at most; single stages by more.\n"
+          % (100 * before["repeat_error"], 100 * after["repeat_error"]))
 
 
 def main():
     if sys.argv[1:2] == ["top"]:
-        return top(*sys.argv[2:6])
+        return top(*sys.argv[2:7])
     if sys.argv[1:2] == ["compare"]:
         return compare(*sys.argv[2:4])
-    bench = summarize([windows(run) for run in RUNS])
+    bench = summarize(sys.argv[2])
     with open("%s%s.json" % (RESULTS, sys.argv[2]), "w") as f:
         json.dump(bench, f, indent=1)
         f.write("\n")

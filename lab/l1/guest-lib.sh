@@ -148,12 +148,13 @@ guest_connect() {
 }
 
 # guest_expect SECONDS MARK: print what comes before a line that starts with
-# MARK; that line is GUEST_REPLY.
+# MARK; that line is GUEST_REPLY. A guest that says nothing for GUEST_PATIENCE
+# seconds is nudged.
 guest_expect() {
 	local end=$((SECONDS + $1)) part=
 
 	while [ "$SECONDS" -lt "$end" ]; do
-		if IFS= read -r -t 2 GUEST_REPLY <&6; then
+		if IFS= read -r -t "${GUEST_PATIENCE:-2}" GUEST_REPLY <&6; then
 			GUEST_REPLY=$part${GUEST_REPLY%$'\r'}
 			part=
 			[ "${GUEST_REPLY#"$2"}" = "$GUEST_REPLY" ] || return 0
