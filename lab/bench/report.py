@@ -35,24 +35,24 @@ STAGES = (
     ("driver", r"igb_|eth_type|napi_|__napi|net_rx_action|dma_|dev_gro|gro_|"
                r"inet_gro|udp4?_gro|tcp4?_gro|skb_gro|virtnet_|virtqueue_|"
                r"receive_mergeable|receive_buf|skb_page_frag|vring_|start_xmit|"
-               r"page_to_skb|try_fill_recv|detach_buf|sg_init|"
-               r"__virtio_net_hdr|is_vmalloc"),
-    ("tcp", r"tcp_|__tcp|udp_|raw_local|dst_|ip_|__ip_|ipv4_|inet_|__inet|sk_|__sk_|icmp_|fib_"),
+               r"page_to_skb|try_fill_recv|detach_buf|sg_init|is_vmalloc"),
+    ("tcp", r"tcp_|__tcp|udp_|raw_local|dst_|ip_|__ip_|ipv4_|inet_|__inet|sk_|"
+            r"__sk_|icmp_|fib_"),
     ("allocation", r"kmem_|kmalloc|__kmalloc|kfree|kvfree|__slab|___slab|"
                    r"slab_|__alloc_skb|alloc_skb|build_skb|__build_skb|"
                    r"skb_release|skb_free|consume_skb|__kfree_skb|napi_skb|"
                    r"_*page_frag|page_pool|free_|__free|get_page_from|"
                    r"__alloc|alloc_|sock_alloc|sock_wfree|sock_rfree|"
-                   r"skb_unref|rmqueue|put_page|__folio|folio_|memcg|obj_cgroup|"
+                   r"skb_unref|put_page|__folio|folio_|memcg|obj_cgroup|"
                    r"__memcg|refill_|allocate_|_*rmqueue|__zone_water|__pcs_|"
                    r"barn_"),
-    ("diversion", r"__netif_receive|netif_receive|br_|nf_|should_deliver|tun_|"
+    ("diversion", r"__netif_receive|br_|nf_|should_deliver|tun_|"
                   r"tap_|macvlan|macvtap|__skb_flow|skb_flow|__dev_queue|"
                   r"dev_queue|dev_hard|sch_|pfifo|qdisc|__qdisc|validate_xmit|"
-                  r"netdev_core|skb_|__skb|packet_|dev_|ptr_ring|virtio_net|"
-                  r"sock_|__sock|skb|__br_|fdb_|netif_|netdev_|memcmp|"
+                  r"skb|__skb|packet_|dev_|ptr_ring|_*virtio_net|"
+                  r"sock_|__sock|__br_|fdb_|netif_|netdev_|memcmp|"
                   r"is_skb_forwardable|eth_header|passthru_|_*siphash"),
-    ("vhost", r"vhost_|handle_rx|handle_tx|get_tx_bufs|__get_user_|__put_user_|"
+    ("vhost", r"vhost_|handle_rx|handle_tx|get_tx_bufs|__get_user_\d|__put_user_\d|"
               r"translate_desc|iotlb|get_rx_bufs|"
               r"__vhost|vring|log_|_?iov_|import_|eventfd_ctx_read|memset"),
     ("signalling", r"eventfd|irqfd|kvm_|__kvm|svm_|__svm|avic|apic|ioapic|"
@@ -138,7 +138,8 @@ def cheapest(counts):
     for window in counts:
         for (_, name), (insns, calls) in window.items():
             if CLOCKS.match(name) and calls > 100:
-                found[name] = min(insns / calls, found.get(name, insns))
+                found[name] = min(insns / calls,
+                                  found.get(name, insns / calls))
     return found
 
 

@@ -93,7 +93,8 @@ disturbed() {
 
 # arrived BEFORE AFTER: two readings of a counter make the window's frames.
 arrived() {
-	[[ $1 =~ ^[0-9]+$ && $2 =~ ^[0-9]+$ ]] || return 1
+	[[ $1 =~ ^[0-9]+$ && $2 =~ ^[0-9]+$ ]] ||
+		disturbed "no count of frames" || return 1
 	frames=$(($2 - $1))
 	[ $((frames * 1000)) -ge $((FRAMES * 995)) ] ||
 		disturbed "only $frames of $FRAMES frames arrived"
@@ -137,7 +138,8 @@ run_rx() {
 	begin rx
 	peer bash -c 'echo start >/proc/net/pktgen/pgctrl'
 	end rx
-	after=$(guest_rx) && arrived "$before" "$after" || return 1
+	after=$(guest_rx)
+	arrived "$before" "$after" || return 1
 	window "$backend" rx "$size" "$frames" "$took" "$copied"
 }
 
@@ -151,7 +153,8 @@ run_tx() {
 	GUEST_PATIENCE=5 guest_run 'echo start >/proc/net/pktgen/pgctrl' ||
 		return 1
 	end tx
-	after=$(peer_rx) && arrived "$before" "$after" || return 1
+	after=$(peer_rx)
+	arrived "$before" "$after" || return 1
 	window "$backend" tx "$size" "$frames" "$took" "$copied"
 }
 
