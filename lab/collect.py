@@ -43,6 +43,19 @@ def record(name, config, result, seconds, log):
     add(name, config, result, int(seconds), "", advice)
 
 
+def said_before(test, log):
+    """The lines of a run's output before a test is said to fail. Where only our
+    own output is kept, they say what it was."""
+    lines = []
+    if os.path.exists(log):
+        with open(log, errors="replace") as f:
+            for line in f:
+                if (line.rstrip() + " ").startswith("fail: %s " % test):
+                    return "     ".join(lines[-20:] + [""])
+                lines.append(line)
+    return ""
+
+
 def run_results(name):
     path = "%s%s.json" % (RESULTS, name)
     log = "build/log/%s" % name
@@ -56,7 +69,8 @@ def run_results(name):
     config = run["config"] + ("+intel-iommu" if run["iommu"] else "")
     for test in run["tests"]:
         add(test["name"], config, test["result"], test["seconds"],
-            test["remark"], "see %s.output; %s" % (log, again))
+            test["remark"], said_before(test["name"], "/src/%s.output" % log) +
+            "see %s.output; %s" % (log, again))
     # The run as a whole: it ended, taint 0, a clean log, nothing leaked. That
     # a test of it failed is counted already.
     failed = any(t["result"] == "fail" for t in run["tests"])

@@ -281,10 +281,10 @@ def find_accel():
 
 def emulator_failed(args):
     """TCG's SVM broke a guest (see lab/l1/guest-lib.sh) or the host; it was not
-    the kernel under test. KVM in it says so; or a command in the guest that has a
-    time limit of its own never ended: its timers are dead; or the host crashed in
-    an interrupt that it got right behind VMRUN, where GIF is clear and no CPU
-    takes one, for the guest's GS is still loaded."""
+    the kernel under test. KVM in it says so; or the guest never came up, or a
+    command in it that has a time limit of its own never ended: its timers are
+    dead; or the host crashed in an interrupt that it got right behind VMRUN,
+    where GIF is clear and no CPU takes one, for the guest's GS is still loaded."""
     def log(suffix):
         path = "%s/log/%s.%s" % (BUILD, args.name, suffix)
         if not os.path.exists(path):
@@ -292,8 +292,10 @@ def emulator_failed(args):
         with open(path, errors="replace") as f:
             return f.read()
 
-    output = log("output")
+    # What the scripts started over after was not what failed the run.
+    output = log("output").rpartition(", starting over (")[2]
     return ("KVM internal error. Suberror: 3" in output or
+            "guest: no @ready in" in output or
             "guest: no @exit in" in output or
             re.search(r"interrupt\+.*\n.*RIP: 0010:__svm_vcpu_run\+",
                       log("console")) is not None)

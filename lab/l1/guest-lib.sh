@@ -53,13 +53,13 @@ backend_teardown() {
 guest_start() {
 	local try
 
-	for try in 1 2 3 4 5 6; do
+	for try in 1 2 3 4 5; do
 		guest_launch "$@" && return
 		[ -n "${GUEST_STATE:-}" ] || guest_broken || return 1
 		guest_kill
 		echo "guest: the emulated SVM failed, starting over ($try)"
 	done
-	return 1
+	guest_launch "$@"
 }
 
 guest_broken() {
@@ -120,10 +120,26 @@ guest_launch() {
 	fi
 }
 
-# guest_save FILE: migrates it to a file, after which it does not run.
+# guest_save FILE: migrates it to a file, after which it does not run. A failure
+# says what QEMU is at.
 guest_save() {
 	guest_monitor "migrate -d \"exec:cat >$1\"" >/dev/null
-	wait_for 60 guest_saved
+	wait_for 90 guest_saved && return
+	guest_stacks
+	guest_monitor "info status" | tail -n 2
+	guest_monitor "info migrate" | tail -n 12
+	guest_log
+	return 1
+} >&2
+
+# guest_stacks: what QEMU's threads wait for in the host's kernel.
+guest_stacks() {
+	local thread
+
+	for thread in /proc/"$QEMU_PID"/task/*; do
+		echo "guest: $(cat "$thread/comm") in"
+		head -n 8 "$thread/stack"
+	done
 }
 
 guest_saved() {
