@@ -5,6 +5,7 @@ help:
 	@echo 'make test          every test; ends with "N passed, N failed, N skipped"'
 	@echo 'make bench         what a frame costs: mp, macvtap, tap'
 	@echo 'make bench-compare BASE=commit  mp at that commit, and what changed'
+	@echo 'make bench-publish  the figures of the last make bench into the documents'
 	@echo 'make kernel        build/kernel-plain; kernel-debug: KASAN, lockdep, ...'
 	@echo 'make rootfs        the Debian root with compiler, QEMU and tools'
 	@echo 'make series        the patches as mails, RFC or REV=vN, in build/series'
@@ -32,6 +33,9 @@ bench:
 bench-compare:
 	@lab/bench/compare
 
+bench-publish:
+	@lab/inroot python3 /src/lab/bench/publish.py
+
 kernel:
 	@lab/kernel plain
 
@@ -58,5 +62,5 @@ shell: kernel
 clean:
 	rm -rf build
 
-.PHONY: help demo test bench bench-compare kernel kernel-debug rootfs series check
+.PHONY: help demo test bench bench-compare bench-publish kernel kernel-debug rootfs series check
 .PHONY: drift shell clean

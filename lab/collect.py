@@ -23,7 +23,7 @@ EXPECTED_SKIPS = re.compile(
     r"mp_fault/.* \[plain\]")
 
 
-def add(name, config, result, seconds, remark="", advice=""):
+def add(name, config, result, seconds, remark="", advice="", more=None):
     print("%-4s %s [%s] %s s%s" % (result.upper(), name, config, seconds,
                                    ": " + remark if remark else ""))
     if result == "fail" and advice:
@@ -31,7 +31,7 @@ def add(name, config, result, seconds, remark="", advice=""):
     sys.stdout.flush()
     with open(LIST, "a") as f:
         f.write(json.dumps({"name": name, "config": config, "result": result,
-                            "seconds": seconds}) + "\n")
+                            "seconds": seconds, **(more or {})}) + "\n")
 
 
 def record(name, config, result, seconds, log):
@@ -76,8 +76,15 @@ def run_results(name):
     failed = any(t["result"] == "fail" for t in run["tests"])
     reasons = [r for r in run["reasons"]
                if not (failed and r.startswith("exit status"))]
+    notes = []
+    if run["attempts"] > 1:
+        notes.append("attempt %d" % run["attempts"])
+    if run["started_over"]:
+        notes.append("guests started over: %d" % run["started_over"])
     add(name + "/clean", config, "fail" if reasons else "pass", run["seconds"],
-        "; ".join(reasons), "see %s.console and .output; %s" % (log, again))
+        "; ".join(reasons + notes),
+        "see %s.console and .output; %s" % (log, again),
+        {"attempts": run["attempts"], "started_over": run["started_over"]})
 
 
 def summary():
@@ -93,6 +100,11 @@ def summary():
         f.write("\n")
     for test in unexpected:
         print("unexpected skip: %(name)s [%(config)s]" % test)
+    again = sum(t.get("attempts", 1) - 1 for t in tests)
+    over = sum(t.get("started_over", 0) for t in tests)
+    if again or over:
+        print("The emulation failed: runs repeated: %d, guests started over: %d"
+              % (again, over))
     print("%d passed, %d failed, %d skipped"
           % (count["pass"], count["fail"], count["skip"]))
     return bool(count["fail"] or unexpected or not count["pass"])

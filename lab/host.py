@@ -99,7 +99,7 @@ def qemu_command(args, accel, run, sockets, console_log):
             "cache=loose,ro src /src && exec /src/lab/l1/init")
     append = ("console=ttyS0 root=l1root rootfstype=9p rootflags=trans=virtio,"
               "version=9p2000.L,msize=524288,cache=loose ro panic=-1 "
-              "panic_on_oops=1 %s%s init=/bin/bash -- -c \"%s\""
+              "oops=panic %s%s init=/bin/bash -- -c \"%s\""
               % ("intel_iommu=on iommu.strict=1 " if args.iommu else "",
                  args.append, init))
 
@@ -193,8 +193,9 @@ def watch(qemu, args, run, sockets):
 
 
 def read_verdict(run):
-    """The lines of the verdict port: test results, metrics, the last word."""
-    tests, metrics, last = [], {}, None
+    """The lines of the verdict port: test results, metrics, whether a guest was
+    lost before anything failed, how often one was started over, the last word."""
+    tests, metrics, lost, over, last = [], {}, False, 0, None
     try:
         lines = open(run + "/verdict", errors="replace").read().splitlines()
     except FileNotFoundError:
@@ -206,11 +207,15 @@ def read_verdict(run):
             continue
         if "metric" in item:
             metrics[item["metric"]] = item["value"]
+        elif "guest_lost" in item:
+            lost = lost or all(t["result"] != "fail" for t in tests)
+        elif "started_over" in item:
+            over += 1
         elif "verdict" in item:
             last = item
         else:
             tests.append(item)
-    return tests, metrics, last
+    return tests, metrics, lost, over, last
 
 
 def boot(args, accel):
@@ -239,13 +244,14 @@ def boot(args, accel):
 
     if os.path.exists(run + "/output"):
         shutil.copy(run + "/output", log + ".output")
-    tests, metrics, last = read_verdict(run)
+    tests, metrics, lost, over, last = read_verdict(run)
     result = {
         "name": args.name, "config": args.config, "iommu": args.iommu,
         "accel": accel, "command": args.command,
         "cpu_flags_removed": CPU_FLAGS_REMOVED,
         "seconds": round(time.monotonic() - start, 1),
-        "tests": tests, "metrics": metrics, "reasons": []}
+        "tests": tests, "metrics": metrics, "guest_lost": lost,
+        "started_over": over, "reasons": []}
     if not ended:
         result["reasons"].append(
             "no end after %d s; all tasks are in the console log" % args.timeout)
@@ -279,26 +285,26 @@ def find_accel():
     return accel
 
 
-def emulator_failed(args):
+def emulator_failed(args, result):
     """TCG's SVM broke a guest (see lab/l1/guest-lib.sh) or the host; it was not
-    the kernel under test. KVM in it says so; or the guest never came up, or a
-    command in it that has a time limit of its own never ended: its timers are
-    dead; or the host crashed in an interrupt that it got right behind VMRUN,
-    where GIF is clear and no CPU takes one, for the guest's GS is still loaded."""
-    def log(suffix):
-        path = "%s/log/%s.%s" % (BUILD, args.name, suffix)
-        if not os.path.exists(path):
-            return ""
-        with open(path, errors="replace") as f:
-            return f.read()
+    the kernel under test. Of a guest, the script says so; nothing else may be
+    wrong, neither that the host did not end nor what it left behind. Of the host:
+    it crashed in an interrupt that it got right behind VMRUN, where GIF is clear
+    and no CPU takes one, for the guest's GS is still loaded."""
+    if result["guest_lost"]:
+        return all(r.startswith("exit status") for r in result["reasons"])
+    with open("%s/log/%s.console" % (BUILD, args.name), errors="replace") as f:
+        return re.search(r"interrupt\+.*\n.*RIP: 0010:__svm_vcpu_run\+",
+                         f.read()) is not None
 
-    # What the scripts started over after was not what failed the run.
-    output = log("output").rpartition(", starting over (")[2]
-    return ("KVM internal error. Suberror: 3" in output or
-            "guest: no @ready in" in output or
-            "guest: no @exit in" in output or
-            re.search(r"interrupt\+.*\n.*RIP: 0010:__svm_vcpu_run\+",
-                      log("console")) is not None)
+
+def keep_logs(args, attempt):
+    """Those of an attempt that is repeated, as NAME.ATTEMPT.*"""
+    for suffix in "output", "console", "qemu":
+        path = "%s/log/%s" % (BUILD, args.name)
+        if os.path.exists(path + "." + suffix):
+            os.replace(path + "." + suffix,
+                       "%s.%d.%s" % (path, attempt, suffix))
 
 
 def lock(name):
@@ -320,8 +326,9 @@ def main():
         result = boot(args, accel)
         if result["result"] == "pass" or attempt == 3:
             break
-        if accel != "tcg" or not emulator_failed(args):
+        if accel != "tcg" or not emulator_failed(args, result):
             break
+        keep_logs(args, attempt)
         print("%s: the emulated SVM failed, once more" % args.name, flush=True)
     result["attempts"] = attempt
     with open("%s/results/%s.json" % (BUILD, args.name), "w") as f:

@@ -5,7 +5,7 @@ A window is what lies between two marks of the plugin. The host's (L1's) kernel
 is counted on CPUs 1 and 2, the guest on CPU 2; the peer has CPU 0, which is not
 counted. What the machine does when idle is taken off by the second: of each
 function the median of some windows without traffic. There are several windows of
-a kind. For frames the figures are those of all together; for TCP and "rr" (ping),
+a kind. For frames and "rr" (ping) the figures are those of all together; for TCP,
 those of the window with the median cost.
 
 report.py summary NAME             NAME.json and the tables; a picture of all
@@ -29,6 +29,7 @@ SCALE = "igb is bound with one queue, and the lab's host has one NIC for guests"
 
 # Where a function belongs; the first that matches. What matches none is "other".
 STAGES = (
+    ("user space", r"<user>"),
     ("mpassthru", r"mp_|mpassthru_|netdev_mp_"),
     ("copy", r"rep_movs|_?copy_|__copy_|memcpy|simple_copy|skb_copy|csum_|"
              r"fault_in_"),
@@ -81,14 +82,18 @@ STAGES = (
 # is the emulation's. Not counted.
 WAITING = re.compile(r"queued_spin_lock_slowpath$|osq_lock$|mutex_spin_on_owner$|"
                      r"__try_to_del_timer_sync$|lock_timer_base$|csd_lock")
-# The guest's sender, pktgen, waits by reading the clock, and is no part of it.
+# The guest's sender of frames, pktgen, waits by reading the clock, and is no part
+# of it.
 GUEST_WAITING = re.compile(r"pktgen_thread_worker$|ktime_get$|kvm_clock_get_cycles$|"
                            r"pvclock_clocksource_read_nowd$")
-# Who reads the clock while it is set waits, too: each call counts as the cheapest.
+# Who reads the clock while another CPU sets it reads it again: each call counts
+# as the cheapest.
 CLOCKS = re.compile(r"ktime_get$|ktime_get_update_offsets_now$")
 
 STAGES = tuple((name, re.compile("(?:%s)" % regex)) for name, regex in STAGES)
-STAGE_NAMES = tuple(name for name, _ in STAGES) + ("other",)
+STAGE_NAMES = {"guest": tuple(name for name, _ in STAGES) + ("other",)}
+# Of the host, the kernel is counted only.
+STAGE_NAMES["host"] = STAGE_NAMES["guest"][1:]
 
 # Calls that are events, by function. An allocation is one of an object or page,
 # or a piece of one: skbs from NAPI's cache, page fragments. How these are refilled
@@ -148,6 +153,7 @@ class Window:
     instructions; frames are bytes for TCP and requests for "rr"."""
 
     def __init__(self, what, counts, clocks):
+        self.kind = what["kind"]
         self.frames, self.seconds = what["frames"], what["seconds"]
         self.host = collections.Counter()
         self.events = collections.Counter()
@@ -158,7 +164,7 @@ class Window:
                 continue
             if name[0] in "@<":
                 name = name.lstrip("@")
-                if cpu == 2 and not GUEST_WAITING.match(name):
+                if cpu == 2 and not self.guest_waits(name):
                     self.guest[name] += insns
                 continue
             if WAITING.match(name):
@@ -167,6 +173,9 @@ class Window:
             for event, regex in EVENTS.items():
                 if regex.match(name):
                     self.events[event] += calls
+
+    def guest_waits(self, name):
+        return self.kind == "tx" and GUEST_WAITING.match(name)
 
     def less(self, idle):
         """Without what an idle machine does in the same time, as the windows of
@@ -178,6 +187,8 @@ class Window:
         for part in "host", "events", "guest":
             mine = getattr(self, part)
             for key in set().union(*(getattr(w, part) for w in idle)):
+                if part == "guest" and self.guest_waits(key):
+                    continue
                 mine[key] -= self.seconds * rate(lambda w: getattr(w, part)[key])
         self.idle = before - self.total()
         return self
@@ -208,7 +219,7 @@ def cost(window):
 
 def together(kind, same):
     """One Window of all of a kind."""
-    if kind in ("tcp", "rr"):
+    if kind == "tcp":
         return sorted(same, key=cost)[len(same) // 2]
     for window in same[1:]:
         same[0].add(window)
@@ -286,7 +297,7 @@ def summarize(name):
     def tcp_stages(backend, part):
         return {stage: over_runs(lambda w: per(w.stages(part)[stage], w.frames,
                                                4))(backend, "tcp", "0")
-                for stage in STAGE_NAMES}
+                for stage in STAGE_NAMES[part]}
 
     first, copies = load(name + "-1"), copied(name)
     host = over_runs(lambda w: per(w.total(), w.frames, 4))
@@ -312,7 +323,7 @@ def summarize(name):
         "guest_instructions_per_frame": each(guest),
         "stages": each(lambda *key: {
             stage: over_runs(lambda w: per(w.stages()[stage], w.frames))(*key)
-            for stage in STAGE_NAMES} if key in runs[0] else None),
+            for stage in STAGE_NAMES["host"]} if key in runs[0] else None),
         "copied_per_byte": each(lambda *key: copies.get(key)),
         "tcp_rx_instructions_per_byte": {
             backend: {"host": host(backend, "tcp", "0"),
@@ -356,7 +367,7 @@ def tables(bench):
             row("%s bytes" % size,
                 [bench["instructions_per_frame"][kind][b][size] for b in PEERS])
         head("1514 bytes %s" % text)
-        for stage in STAGE_NAMES:
+        for stage in STAGE_NAMES["host"]:
             row(stage, [(bench["stages"][kind][b]["1514"] or {}).get(stage)
                         for b in PEERS])
         for name in ("copied_per_byte",) + tuple(e + "_per_frame"
@@ -367,7 +378,7 @@ def tables(bench):
     for side in "host", "guest":
         row(side, [bench["tcp_rx_instructions_per_byte"][b][side]
                    for b in PEERS])
-        for stage in STAGE_NAMES:
+        for stage in STAGE_NAMES[side]:
             row("  " + stage, [bench["tcp_rx_stages"][b][side][stage]
                                for b in PEERS])
     head("ping, per request")
@@ -388,7 +399,7 @@ def tables(bench):
 
 def picture(bench):
     """build/results/bench.svg, drawn by gnuplot."""
-    stage_names = [stage for stage in STAGE_NAMES if stage != "tcp"]
+    stage_names = [stage for stage in STAGE_NAMES["host"] if stage != "tcp"]
     with open(BENCH + "picture.dat", "w") as f:
         print("bar", *stage_names, file=f)
         for kind, size in ("rx", "1514"), ("rx", "64"), ("tx", "1514"):

@@ -30,6 +30,16 @@ copies_start() {
 	copies_trigger "$@" >$COPY_EVENT/trigger
 }
 
+# copies_restart [rx|tx]: also after one that was never stopped.
+copies_restart() {
+	local trigger
+
+	for trigger in rx tx; do
+		echo "!$(copies_trigger $trigger)" >$COPY_EVENT/trigger
+	done 2>/dev/null
+	copies_start "$@"
+}
+
 # copies_stop FILE [rx|tx]: the histogram as the kernel prints it.
 copies_stop() {
 	cat $COPY_EVENT/hist >"$1"

@@ -39,7 +39,7 @@ measure() {
 	guest_start "$backend" 7.3 || return 1
 	result "$backend/start" pass "$GUEST_REPLY"
 	if ! ping_peer; then
-		result "$backend/ping" fail
+		guest_fails "$backend/ping"
 		return 1
 	fi
 	result "$backend/ping" pass
@@ -80,7 +80,7 @@ metric kernel "$(json_string "$(uname -r)")"
 copies_setup
 for backend in tap mp; do
 	measure $backend || {
-		result "$backend" fail "see above"
+		guest_fails "$backend" "see above"
 		guest_kill
 		backend_teardown $backend
 	}

@@ -1,6 +1,9 @@
 # shellcheck shell=bash
 # Start, use and stop a guest (L2) inside L1. Sourced by the scripts that do.
 
+# A guest that is gone is an error of a write, not the end of the script.
+trap '' PIPE
+
 GUEST_IP=10.9.0.3
 GUEST_DIR=/tmp/guest
 
@@ -49,18 +52,36 @@ backend_teardown() {
 # TCG's SVM now and then leaves a delivered interrupt marked as pending, and KVM
 # gives up on the next MMIO ("KVM internal error. Suberror: 3"), tap or mp alike.
 # That is no finding about the host: start over, and say so. So is a guest that
-# goes on from a saved state and does not even answer on its serial port.
+# goes on from a saved state and does not even answer on its serial port. A QEMU
+# that is gone, or never came, is a finding.
 guest_start() {
 	local try
 
-	for try in 1 2 3 4 5; do
+	for try in 1 2 3 4 5 6; do
 		guest_launch "$@" && return
-		[ -n "${GUEST_STATE:-}" ] || guest_broken || return 1
+		if [ "$try" = 6 ] || ! guest_excused; then
+			break
+		fi
 		guest_kill
-		echo "guest: the emulated SVM failed, starting over ($try)"
+		started_over "$GUEST_LOST"
 	done
-	guest_launch "$@"
+	[ "$GUEST_LOST" = "$GUEST_GONE" ] || guest_lost "$GUEST_LOST"
+	return 1
 }
+
+# guest_excused: may guest_start try again?
+guest_excused() {
+	case $GUEST_LOST in
+	"$GUEST_BROKEN") true ;;
+	"$GUEST_SILENT") [ -n "${GUEST_STATE:-}" ] ;;
+	*) false ;;
+	esac
+}
+
+# Why guest_expect gave up.
+GUEST_BROKEN="the emulated SVM failed"
+GUEST_SILENT="the guest is silent"
+GUEST_GONE="QEMU is gone"
 
 guest_broken() {
 	grep -q 'KVM internal error' $GUEST_DIR/qemu
@@ -76,6 +97,7 @@ guest_launch() {
 	local console=socket,id=serial,path=$GUEST_DIR/nudge,server=on,wait=off
 
 	shift 2
+	GUEST_LOST=$GUEST_GONE
 	console+=,logfile=$GUEST_DIR/console
 	image=/src/build/guest/vmlinuz-debian
 	if [ "$kernel" != debian ]; then
@@ -114,7 +136,7 @@ guest_launch() {
 	guest_connect
 	if [ "${GUEST_STATE:-}" ]; then
 		# The first character after a migration gets lost.
-		guest_run ' true'
+		printf ' true\n' >&7 && guest_expect 60 @exit
 	else
 		guest_expect 90 @ready
 	fi
@@ -165,10 +187,11 @@ guest_connect() {
 
 # guest_expect SECONDS MARK: print what comes before a line that starts with
 # MARK; that line is GUEST_REPLY. A guest that says nothing for GUEST_PATIENCE
-# seconds is nudged.
+# seconds is nudged. If it fails, GUEST_LOST is why.
 guest_expect() {
 	local end=$((SECONDS + $1)) part=
 
+	GUEST_LOST=$GUEST_SILENT
 	while [ "$SECONDS" -lt "$end" ]; do
 		if IFS= read -r -t "${GUEST_PATIENCE:-2}" GUEST_REPLY <&6; then
 			GUEST_REPLY=$part${GUEST_REPLY%$'\r'}
@@ -177,13 +200,13 @@ guest_expect() {
 			printf '%s\n' "$GUEST_REPLY"
 		else
 			# Above 128: nothing yet. Else the port is closed.
-			[ $? -gt 128 ] || break
+			[ $? -gt 128 ] || { GUEST_LOST=$GUEST_GONE; break; }
 			part+=$GUEST_REPLY
-			! guest_broken || break
+			! guest_broken || { GUEST_LOST=$GUEST_BROKEN; break; }
 			guest_nudge
 		fi
 	done
-	echo "guest: no $2 in ${1} s" >&2
+	echo "guest: no $2 in $1 s: $GUEST_LOST" >&2
 	guest_log >&2
 	return 1
 }
@@ -194,11 +217,23 @@ guest_nudge() {
 	echo | timeout 2 socat -u - UNIX-CONNECT:$GUEST_DIR/nudge 2>/dev/null
 }
 
-# guest_run COMMAND: in the guest; its output and its status.
+# guest_run COMMAND: in the guest; its output and its status. What is run has a
+# time limit of its own, so that silence says that the guest's timers are dead.
 guest_run() {
-	printf '%s\n' "$*" >&7 &&
-	guest_expect "${GUEST_TIMEOUT:-60}" @exit || return 99
+	GUEST_LOST=$GUEST_GONE
+	if ! printf '%s\n' "$*" >&7 ||
+	   ! guest_expect "${GUEST_TIMEOUT:-60}" @exit; then
+		[ "$GUEST_LOST" = "$GUEST_GONE" ] || guest_lost "$GUEST_LOST"
+		return 99
+	fi
 	return "${GUEST_REPLY#@exit }"
+}
+
+# guest_fails NAME [REMARK]: a result; but first, is the guest still there? What
+# fails as it is not may be repeated.
+guest_fails() {
+	GUEST_TIMEOUT=20 guest_run true >/dev/null 2>&1
+	result "$1" fail "${2:-}"
 }
 
 guest_stop() {

@@ -32,6 +32,17 @@ metric() {
 	emit "{\"metric\": \"$1\", \"value\": ${2:-null}}"
 }
 
+# guest_lost TEXT: what comes next may fail for that the emulation lost the guest;
+# the run is worth repeating. started_over TEXT: it was lost, and is forgotten.
+guest_lost() {
+	emit "{\"guest_lost\": $(json_string "$1")}"
+}
+
+started_over() {
+	echo "guest: $1, starting over"
+	emit "{\"started_over\": $(json_string "$1")}"
+}
+
 nic_with_mac() {
 	local dev
 

@@ -1,0 +1,165 @@
+#!/usr/bin/python3
+"""Put the figures of build/results/bench.json where they are published: the tables
+of mpassthru.rst, the numbers in its prose, in README.md and in the cover letter,
+and the picture. What is no figure stays as it is; what is not found is an error.
+"""
+
+import json
+import re
+import shutil
+import sys
+
+SRC = "/src/"
+RST = SRC + "Documentation/networking/mpassthru.rst"
+README = SRC + "README.md"
+COVER = SRC + "patches/cover-letter.txt"
+PEERS = ("mp", "macvtap", "tap")
+
+with open(SRC + "build/results/bench.json") as f:
+    BENCH = json.load(f)
+TCP = BENCH["tcp_rx_instructions_per_byte"]
+RX = BENCH["instructions_per_frame"]["rx"]
+LISTED = {"driver": "driver and GRO", "allocation": "allocation", "copy": "copy",
+          "diversion": "network core", "tcp": "TCP/IP", "user space": "user space"}
+STATES = {"idle": "idle", "udp": "UDP", "tcp": "TCP"}
+
+
+def show(value, digits=0):
+    return "%.*f" % (digits, abs(value) if abs(value) < 0.0005 else value)
+
+
+def line(name, value, digits=0):
+    return [name] + [show(value(peer), digits) for peer in PEERS]
+
+
+def frames():
+    for kind, text in ("rx", "received"), ("tx", "sent"):
+        for size in RX["mp"]:
+            yield line("%s, %s bytes" % (text, size), lambda peer:
+                       BENCH["instructions_per_frame"][kind][peer][size])
+
+
+def stages():
+    for stage in BENCH["stages"]["rx"]["mp"]["1514"]:
+        if stage != "tcp":
+            yield line(stage, lambda peer:
+                       BENCH["stages"]["rx"][peer]["1514"][stage])
+    for key, text in (("copied_per_byte", "bytes copied per byte"),
+                      ("allocations_per_frame", "allocations"),
+                      ("pins_per_frame", "pins"),
+                      ("maps_per_frame", "DMA mappings"),
+                      ("interrupts_per_frame", "interrupts"),
+                      ("guest_interrupts_per_frame", "interrupts of the guest"),
+                      ("guest_kicks_per_frame", "kicks of the guest")):
+        yield line(text, lambda peer: BENCH[key]["rx"][peer]["1514"], 3)
+
+
+def both(peer):
+    return TCP[peer]["host"] + TCP[peer]["guest"]
+
+
+def tcp():
+    def guest(peer):
+        return BENCH["tcp_rx_stages"][peer]["guest"]
+
+    yield line("host", lambda peer: TCP[peer]["host"], 3)
+    yield line("guest", lambda peer: TCP[peer]["guest"], 3)
+    yield line("both", both, 3)
+    for stage, text in LISTED.items():
+        yield line("guest: " + text, lambda peer: guest(peer)[stage], 3)
+    yield line("guest: other", lambda peer: TCP[peer]["guest"] -
+               sum(guest(peer)[stage] for stage in LISTED), 3)
+
+
+def memory():
+    for m in sorted(BENCH["memory"], key=lambda m: PEERS.index(m["backend"])):
+        yield [m["backend"], str(m["ring"]), STATES[m["state"]],
+               str(m["pinned_pages"]), show(m["allocated_bytes"] / 1024)]
+
+
+def table(text, head, rows):
+    """The simple table of reST with that head."""
+    rows = [head] + list(rows)
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    rule = "  ".join("=" * width for width in widths)
+    rows = ["  ".join(cell.rjust(width) if n else cell.ljust(width)
+                      for n, (cell, width) in enumerate(zip(row, widths)))
+            for row in rows]
+    new = "\n".join([rule, rows[0], rule] + rows[1:] + [rule, ""])
+    head = r"[ ]+".join(map(re.escape, head))
+    found = re.search(r"^[= ]+\n%s\n[= ]+\n(?:(?![= ]+\n).*\n)*[= ]+\n" % head,
+                      text, re.M)
+    if not found:
+        sys.exit("publish: no table with the head %s" % head)
+    return text[:found.start()] + new + text[found.end():]
+
+
+def prose(path, text, sentence, *values):
+    """A # of the sentence is a number, a space any white space."""
+    number = r"([0-9.]*[0-9])"
+    pattern = r"\s+".join(re.escape(word).replace(r"\#", number)
+                          for word in sentence.split())
+    found = re.search(pattern, text)
+    if not found:
+        sys.exit("publish: %s does not say: %s" % (path, sentence))
+    for n in reversed(range(len(values))):
+        text = text[:found.start(n + 1)] + values[n] + text[found.end(n + 1):]
+    return text
+
+
+def main():
+    per_frame = [show(RX[peer]["1514"]) for peer in PEERS]
+    error = show(100 * BENCH["repeat_error"], 1)
+    single = show(100 * max(w["max"] / w["min"] - 1
+                            for w in BENCH["windows"].values()), 0)
+    idle = BENCH["idle_taken_off_per_frame"]
+    ping = BENCH["request_response_instructions"]
+
+    with open(RST) as f:
+        text = f.read()
+    text = table(text, ["Frame", *PEERS], frames())
+    text = table(text, ["Stage", *PEERS], stages())
+    text = table(text, ["Where", *PEERS], tcp())
+    text = table(text, ["Backend", "Ring", "State", "Pinned pages", "Allocated"],
+                 memory())
+    for sentence in (
+            ("the host saves # instructions a byte, and the guest has # more",
+             show(TCP["tap"]["host"] - TCP["mp"]["host"], 2),
+             show(TCP["mp"]["guest"] - TCP["tap"]["guest"], 2)),
+            ("# instructions of the host for a request and its reply with mp, "
+             "# with macvtap, # with tap", *(show(ping[p]["host"]) for p in PEERS)),
+            ("(# instructions for each received frame, # for each sent",
+             show(idle["rx"]["mp"]["1514"]), show(idle["tx"]["mp"]["1514"])),
+            ("two runs, of host and guest, differed by # % at most, single "
+             "windows of the same by # %", error, single)):
+        text = prose(RST, text, *sentence)
+    with open(RST, "w") as f:
+        f.write(text)
+
+    with open(README) as f:
+        text = f.read()
+    for sentence in (
+            ("1514 bytes costs # with mp, # with macvtap in passthru mode and # "
+             "with tap", *per_frame),
+            ("# instructions a byte with mp, and # with tap",
+             show(both("mp"), 2), show(both("tap"), 2)),
+            ("two runs differed by # %", error)):
+        text = prose(README, text, *sentence)
+    with open(README, "w") as f:
+        f.write(text)
+
+    with open(COVER) as f:
+        text = f.read()
+    for sentence in (
+            ("1514 bytes: #, with macvtap in passthru mode #, with tap and a "
+             "bridge #", *per_frame),
+            ("host and guest together execute #, with tap #",
+             show(both("mp"), 2), show(both("tap"), 2))):
+        text = prose(COVER, text, *sentence)
+    with open(COVER, "w") as f:
+        f.write(text)
+    shutil.copy(SRC + "build/results/bench.svg", SRC + "lab/bench/bench.svg")
+
+
+if __name__ == "__main__":
+    main()
