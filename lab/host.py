@@ -211,6 +211,7 @@ def read_verdict(run):
             lost = lost or all(t["result"] != "fail" for t in tests)
         elif "started_over" in item:
             over += 1
+            lost = False
         elif "verdict" in item:
             last = item
         else:

@@ -229,10 +229,16 @@ guest_run() {
 	return "${GUEST_REPLY#@exit }"
 }
 
-# guest_fails NAME [REMARK]: a result; but first, is the guest still there? What
-# fails as it is not may be repeated.
+# guest_alive: does it answer? If not, GUEST_LOST is why.
+guest_alive() {
+	GUEST_LOST=$GUEST_GONE
+	printf 'true\n' >&7 && guest_expect 20 @exit
+} >/dev/null 2>&1
+
+# guest_fails NAME [REMARK]: a result; but what fails as the emulation lost the
+# guest may be repeated.
 guest_fails() {
-	GUEST_TIMEOUT=20 guest_run true >/dev/null 2>&1
+	guest_alive || [ "$GUEST_LOST" = "$GUEST_GONE" ] || guest_lost "$GUEST_LOST"
 	result "$1" fail "${2:-}"
 }
 
