@@ -21,7 +21,8 @@ backend_setup() {
 	macvtap)
 		ip link set eth0 up
 		ip link add link eth0 name mv0 type macvtap mode passthru
-		ip link set mv0 up
+		# As many frames may wait as with tap.
+		ip link set mv0 txqueuelen 1000 up
 		exec 9<>"/dev/tap$(cat /sys/class/net/mv0/ifindex)"
 		;;
 	mp)
