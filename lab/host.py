@@ -29,6 +29,8 @@ PEER_MAC = "52:54:00:12:00:02"
 # lab/l1/copies.sh want every user copy to go through one function.
 CPU_FLAGS_REMOVED = ["erms", "fsrm"]
 
+CRASHED = "the host ended without a verdict (a crash?)"
+
 
 def parse_args():
     p = argparse.ArgumentParser(prog="lab/run")
@@ -193,8 +195,9 @@ def watch(qemu, args, run, sockets):
 
 
 def read_verdict(run):
-    """The lines of the verdict port: test results, metrics, whether a guest was
-    lost before anything failed, how often one was started over, the last word."""
+    """The lines of the verdict port: test results, metrics, how often a guest was
+    started over, the last word. A test is excused if it failed after a guest was
+    lost, and before there was another."""
     tests, metrics, lost, over, last = [], {}, False, 0, None
     try:
         lines = open(run + "/verdict", errors="replace").read().splitlines()
@@ -208,15 +211,17 @@ def read_verdict(run):
         if "metric" in item:
             metrics[item["metric"]] = item["value"]
         elif "guest_lost" in item:
-            lost = lost or all(t["result"] != "fail" for t in tests)
+            lost = True
+        elif "guest" in item:
+            lost = False
         elif "started_over" in item:
             over += 1
-            lost = False
         elif "verdict" in item:
             last = item
         else:
+            item["excused"] = lost
             tests.append(item)
-    return tests, metrics, lost, over, last
+    return tests, metrics, over, last
 
 
 def boot(args, accel):
@@ -245,19 +250,19 @@ def boot(args, accel):
 
     if os.path.exists(run + "/output"):
         shutil.copy(run + "/output", log + ".output")
-    tests, metrics, lost, over, last = read_verdict(run)
+    tests, metrics, over, last = read_verdict(run)
     result = {
         "name": args.name, "config": args.config, "iommu": args.iommu,
         "accel": accel, "command": args.command,
         "cpu_flags_removed": CPU_FLAGS_REMOVED,
         "seconds": round(time.monotonic() - start, 1),
-        "tests": tests, "metrics": metrics, "guest_lost": lost,
-        "started_over": over, "reasons": []}
+        "tests": tests, "metrics": metrics, "started_over": over,
+        "reasons": []}
     if not ended:
         result["reasons"].append(
             "no end after %d s; all tasks are in the console log" % args.timeout)
     elif last is None:
-        result["reasons"].append("the host ended without a verdict (a crash?)")
+        result["reasons"].append(CRASHED)
     else:
         result.update(last)
         del result["verdict"]
@@ -287,25 +292,33 @@ def find_accel():
 
 
 def emulator_failed(args, result):
-    """TCG's SVM broke a guest (see lab/l1/guest-lib.sh) or the host; it was not
-    the kernel under test. Of a guest, the script says so; nothing else may be
-    wrong, neither that the host did not end nor what it left behind. Of the host:
-    it crashed in an interrupt that it got right behind VMRUN, where GIF is clear
-    and no CPU takes one, for the guest's GS is still loaded."""
-    if result["guest_lost"]:
-        return all(r.startswith("exit status") for r in result["reasons"])
-    with open("%s/log/%s.console" % (BUILD, args.name), errors="replace") as f:
-        return re.search(r"interrupt\+.*\n.*RIP: 0010:__svm_vcpu_run\+",
-                         f.read()) is not None
+    """TCG's SVM broke a guest (see lab/l1/guest-lib.sh) or the host, and that is
+    all that failed. Of a guest, the script says so. Of the host: it crashed in an
+    interrupt that it got right behind VMRUN, where GIF is clear and no CPU takes
+    one, for the guest's GS is still loaded."""
+    failed = [t for t in result["tests"] if t["result"] == "fail"]
+    if not all(t["excused"] for t in failed):
+        return False
+    if result["reasons"] == [CRASHED]:
+        console = "%s/log/%s.console" % (BUILD, args.name)
+        with open(console, errors="replace") as f:
+            return re.search(r"interrupt\+.*\n.*RIP: 0010:__svm_vcpu_run\+",
+                             f.read()) is not None
+    return bool(failed) and all(r.startswith("exit status")
+                                for r in result["reasons"])
+
+
+def logs(args, attempt=None):
+    """Those of the run, or of an attempt of it that was repeated: NAME.1.*"""
+    name = args.name if attempt is None else "%s.%d" % (args.name, attempt)
+    return ["%s/log/%s.%s" % (BUILD, name, suffix)
+            for suffix in ("output", "console", "qemu")]
 
 
 def keep_logs(args, attempt):
-    """Those of an attempt that is repeated, as NAME.ATTEMPT.*"""
-    for suffix in "output", "console", "qemu":
-        path = "%s/log/%s" % (BUILD, args.name)
-        if os.path.exists(path + "." + suffix):
-            os.replace(path + "." + suffix,
-                       "%s.%d.%s" % (path, attempt, suffix))
+    for path, kept in zip(logs(args), logs(args, attempt)):
+        if os.path.exists(path):
+            os.replace(path, kept)
 
 
 def lock(name):
@@ -323,15 +336,20 @@ def main():
     args = parse_args()
     running = lock(args.name)    # until we end
     accel = args.accel or find_accel()
+    for path in logs(args) + logs(args, 1) + logs(args, 2):
+        if os.path.exists(path):
+            os.remove(path)
+    over = 0
     for attempt in 1, 2, 3:
         result = boot(args, accel)
+        over += result["started_over"]
         if result["result"] == "pass" or attempt == 3:
             break
         if accel != "tcg" or not emulator_failed(args, result):
             break
         keep_logs(args, attempt)
         print("%s: the emulated SVM failed, once more" % args.name, flush=True)
-    result["attempts"] = attempt
+    result["attempts"], result["started_over"] = attempt, over
     with open("%s/results/%s.json" % (BUILD, args.name), "w") as f:
         json.dump(result, f, indent=1)
         f.write("\n")

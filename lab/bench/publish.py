@@ -25,7 +25,8 @@ STATES = {"idle": "idle", "udp": "UDP", "tcp": "TCP"}
 
 
 def show(value, digits=0):
-    return "%.*f" % (digits, abs(value) if abs(value) < 0.0005 else value)
+    """Nothing less than nothing."""
+    return "%.*f" % (digits, value if abs(value) >= 0.5 * 10**-digits else 0)
 
 
 def line(name, value, digits=0):
@@ -115,49 +116,40 @@ def main():
     idle = BENCH["idle_taken_off_per_frame"]
     ping = BENCH["request_response_instructions"]
 
-    with open(RST) as f:
-        text = f.read()
-    text = table(text, ["Frame", *PEERS], frames())
-    text = table(text, ["Stage", *PEERS], stages())
-    text = table(text, ["Where", *PEERS], tcp())
-    text = table(text, ["Backend", "Ring", "State", "Pinned pages", "Allocated"],
-                 memory())
-    for sentence in (
-            ("the host saves # instructions a byte, and the guest has # more",
+    texts = {}
+    for path in RST, README, COVER:
+        with open(path) as f:
+            texts[path] = f.read()
+    for head, rows in ((["Frame", *PEERS], frames()),
+                       (["Stage", *PEERS], stages()),
+                       (["Where", *PEERS], tcp()),
+                       (["Backend", "Ring", "State", "Pinned pages", "Allocated"],
+                        memory())):
+        texts[RST] = table(texts[RST], head, rows)
+    for path, sentence, *values in (
+            (RST, "the host saves # instructions a byte, and the guest has # more",
              show(TCP["tap"]["host"] - TCP["mp"]["host"], 2),
              show(TCP["mp"]["guest"] - TCP["tap"]["guest"], 2)),
-            ("# instructions of the host for a request and its reply with mp, "
+            (RST, "# instructions of the host for a request and its reply with mp, "
              "# with macvtap, # with tap", *(show(ping[p]["host"]) for p in PEERS)),
-            ("(# instructions for each received frame, # for each sent",
+            (RST, "(# instructions for each received frame, # for each sent",
              show(idle["rx"]["mp"]["1514"]), show(idle["tx"]["mp"]["1514"])),
-            ("two runs, of host and guest, differed by # % at most, single "
-             "windows of the same by # %", error, single)):
-        text = prose(RST, text, *sentence)
-    with open(RST, "w") as f:
-        f.write(text)
-
-    with open(README) as f:
-        text = f.read()
-    for sentence in (
-            ("1514 bytes costs # with mp, # with macvtap in passthru mode and # "
-             "with tap", *per_frame),
-            ("# instructions a byte with mp, and # with tap",
+            (RST, "two runs, of host and guest, differed by # % at most, single "
+             "windows of the same by # %", error, single),
+            (README, "1514 bytes costs # with mp, # with macvtap in passthru mode "
+             "and # with tap", *per_frame),
+            (README, "# instructions a byte with mp, and # with tap",
              show(both("mp"), 2), show(both("tap"), 2)),
-            ("two runs differed by # %", error)):
-        text = prose(README, text, *sentence)
-    with open(README, "w") as f:
-        f.write(text)
-
-    with open(COVER) as f:
-        text = f.read()
-    for sentence in (
-            ("1514 bytes: #, with macvtap in passthru mode #, with tap and a "
-             "bridge #", *per_frame),
-            ("host and guest together execute #, with tap #",
+            (README, "two runs differed by # % at most, single windows of the same "
+             "by # %", error, single),
+            (COVER, "1514 bytes: #, with macvtap in passthru mode #, with tap and "
+             "a bridge #", *per_frame),
+            (COVER, "host and guest together execute #, with tap #",
              show(both("mp"), 2), show(both("tap"), 2))):
-        text = prose(COVER, text, *sentence)
-    with open(COVER, "w") as f:
-        f.write(text)
+        texts[path] = prose(path, texts[path], sentence, *values)
+    for path, text in texts.items():
+        with open(path, "w") as f:
+            f.write(text)
     shutil.copy(SRC + "build/results/bench.svg", SRC + "lab/bench/bench.svg")
 
 

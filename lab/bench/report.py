@@ -8,7 +8,7 @@ function the median of some windows without traffic. There are several windows o
 a kind. For frames and "rr" (ping) the figures are those of all together; for TCP,
 those of the window with the median cost.
 
-report.py summary NAME             NAME.json and the tables; a picture of all
+report.py summary NAME             NAME.json and the tables; of "bench", a picture
 report.py top NAME BACKEND KIND SIZE [guest]  the functions of one window
 report.py compare OLD NEW          two such files side by side
 """
@@ -486,7 +486,8 @@ def main():
         json.dump(bench, f, indent=1)
         f.write("\n")
     tables(bench)
-    if all(bench["stages"]["rx"][backend]["1514"] for backend in PEERS):
+    if sys.argv[2] == "bench" and all(bench["stages"]["rx"][backend]["1514"]
+                                      for backend in PEERS):
         picture(bench)
     return 0
 

@@ -152,8 +152,8 @@ run_tx() {
 	guest_run "$(pktgen kpktgend_0 eth0 "$mac" "$size" 64 8000000)" &&
 	before=$(peer_rx) || return 1
 	begin tx
-	GUEST_PATIENCE=5 guest_run 'echo start >/proc/net/pktgen/pgctrl' ||
-		return 1
+	GUEST_PATIENCE=5 guest_run \
+		"timeout 50 sh -c 'echo start >/proc/net/pktgen/pgctrl'" || return 1
 	end tx
 	after=$(peer_rx)
 	arrived "$before" "$after" || return 1
@@ -215,7 +215,9 @@ traffic() {
 	# this, TCP does not reach its rate.)
 	ethtool -C eth0 rx-usecs 2000 tx-usecs 2000
 	# What memory is touched for the first time costs only now.
-	run_tcp - 2 && run_rx - 1514 && run_tx - 1514 || return 1
+	run_tcp - 2
+	run_rx - 1514
+	run_tx - 1514
 	# One after the other, so that what one window has too much of (buffers
 	# posted for frames to come), the next has too little of.
 	for size in $SIZES; do
@@ -326,8 +328,7 @@ measured() {
 		else
 			measure "$backend"
 		fi && return
-		if [ "$try" = 3 ] || guest_alive ||
-		   [ "$GUEST_LOST" = "$GUEST_GONE" ]; then
+		if [ "$try" = 3 ] || guest_alive || ! guest_excused; then
 			break
 		fi
 		guest_kill

@@ -47,45 +47,56 @@ backend_teardown() {
 	esac
 }
 
+# Why guest_expect gave up.
+GUEST_BROKEN="the emulated SVM failed"
+GUEST_SILENT="the guest is silent"
+GUEST_STUCK="QEMU is stuck in the host's kernel"
+GUEST_GONE="QEMU is gone"
+
 # guest_start tap|macvtap|mp 7.3|debian [QEMU ARGUMENT ...]: until it answers. With
 # GUEST_STATE, a file of guest_save, it goes on from there.
-#
-# TCG's SVM now and then leaves a delivered interrupt marked as pending, and KVM
-# gives up on the next MMIO ("KVM internal error. Suberror: 3"), tap or mp alike.
-# That is no finding about the host: start over, and say so. So is a guest that
-# goes on from a saved state and does not even answer on its serial port. A QEMU
-# that is gone, or never came, is a finding.
 guest_start() {
 	local try
 
 	for try in 1 2 3 4 5 6; do
 		guest_launch "$@" && return
-		if [ "$try" = 6 ] || ! guest_excused; then
-			break
-		fi
+		guest_excused || return 1
+		[ "$try" -lt 6 ] || break
 		guest_kill
 		started_over "$GUEST_LOST"
 	done
-	[ "$GUEST_LOST" = "$GUEST_GONE" ] || guest_lost "$GUEST_LOST"
+	guest_lost "$GUEST_LOST"
 	return 1
 }
 
-# guest_excused: may guest_start try again?
+# guest_excused: is that the guest was lost no finding about the host?
+#
+# TCG's SVM now and then leaves a delivered interrupt marked as pending, and KVM
+# gives up on the next MMIO ("KVM internal error. Suberror: 3"), tap or mp alike. Or
+# a timer interrupt gets lost, and the guest sleeps on. A QEMU that is gone, or
+# waits in mp, vhost or igb, is a finding, and so is all of this under a real KVM.
 guest_excused() {
+	[ "$LAB_ACCEL" = tcg ] || return 1
 	case $GUEST_LOST in
-	"$GUEST_BROKEN") true ;;
-	"$GUEST_SILENT") [ -n "${GUEST_STATE:-}" ] ;;
+	"$GUEST_BROKEN" | "$GUEST_SILENT") true ;;
 	*) false ;;
 	esac
 }
 
-# Why guest_expect gave up.
-GUEST_BROKEN="the emulated SVM failed"
-GUEST_SILENT="the guest is silent"
-GUEST_GONE="QEMU is gone"
-
 guest_broken() {
-	grep -q 'KVM internal error' $GUEST_DIR/qemu
+	grep -q 'KVM internal error. Suberror: 3' $GUEST_DIR/qemu
+}
+
+# guest_stuck: does a thread of QEMU stay in mp, vhost or igb? An idle vhost worker
+# is in vhost_task_fn().
+guest_stuck() {
+	local look
+
+	for look in 1 2 3; do
+		[ "$look" = 1 ] || sleep 1
+		guest_stacks | grep -v vhost_task_fn |
+			grep -qE '\<(mp|mpassthru|vhost|igb)_' || return 1
+	done
 }
 
 guest_launch() {
@@ -120,6 +131,7 @@ guest_launch() {
 
 	mkdir -p $GUEST_DIR
 	rm -f $GUEST_DIR/*
+	emit '{"guest": "new"}'
 	"${wrap[@]}" qemu-system-x86_64 -nodefaults -no-user-config -no-reboot \
 		-display none -M q35 -accel kvm -cpu host -m 256M \
 		-kernel "$image" -initrd "/src/build/guest/initramfs-$kernel" \
@@ -144,10 +156,18 @@ guest_launch() {
 }
 
 # guest_save FILE: migrates it to a file, after which it does not run. A failure
-# says what QEMU is at.
+# says what QEMU is at, and GUEST_LOST why.
 guest_save() {
 	guest_monitor "migrate -d \"exec:cat >$1\"" >/dev/null
 	wait_for 90 guest_saved && return
+	GUEST_LOST=$GUEST_SILENT
+	if ! kill -0 "$QEMU_PID"; then
+		GUEST_LOST=$GUEST_GONE
+	elif guest_stuck; then
+		GUEST_LOST=$GUEST_STUCK
+	elif guest_monitor "info migrate" | grep 'Status:.*failed'; then
+		GUEST_LOST="migration failed"
+	fi
 	guest_stacks
 	guest_monitor "info status" | tail -n 2
 	guest_monitor "info migrate" | tail -n 12
@@ -160,8 +180,9 @@ guest_stacks() {
 	local thread
 
 	for thread in /proc/"$QEMU_PID"/task/*; do
+		[ -e "$thread/stack" ] || continue
 		echo "guest: $(cat "$thread/comm") in"
-		head -n 8 "$thread/stack"
+		cat "$thread/stack"
 	done
 }
 
@@ -207,6 +228,10 @@ guest_expect() {
 			guest_nudge
 		fi
 	done
+	if [ "$GUEST_LOST" = "$GUEST_SILENT" ] && guest_stuck; then
+		GUEST_LOST=$GUEST_STUCK
+		guest_stacks >&2
+	fi
 	echo "guest: no $2 in $1 s: $GUEST_LOST" >&2
 	guest_log >&2
 	return 1
@@ -224,7 +249,7 @@ guest_run() {
 	GUEST_LOST=$GUEST_GONE
 	if ! printf '%s\n' "$*" >&7 ||
 	   ! guest_expect "${GUEST_TIMEOUT:-60}" @exit; then
-		[ "$GUEST_LOST" = "$GUEST_GONE" ] || guest_lost "$GUEST_LOST"
+		! guest_excused || guest_lost "$GUEST_LOST"
 		return 99
 	fi
 	return "${GUEST_REPLY#@exit }"
@@ -239,7 +264,7 @@ guest_alive() {
 # guest_fails NAME [REMARK]: a result; but what fails as the emulation lost the
 # guest may be repeated.
 guest_fails() {
-	guest_alive || [ "$GUEST_LOST" = "$GUEST_GONE" ] || guest_lost "$GUEST_LOST"
+	guest_alive || ! guest_excused || guest_lost "$GUEST_LOST"
 	result "$1" fail "${2:-}"
 }
 

@@ -32,8 +32,8 @@ metric() {
 	emit "{\"metric\": \"$1\", \"value\": ${2:-null}}"
 }
 
-# guest_lost TEXT: what comes next may fail for that the emulation lost the guest;
-# the run is worth repeating. started_over TEXT: it was lost, and is forgotten.
+# guest_lost TEXT: what fails from here on, until there is another guest, fails for
+# that the emulation lost this one. started_over TEXT: so there is another.
 guest_lost() {
 	emit "{\"guest_lost\": $(json_string "$1")}"
 }
