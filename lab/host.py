@@ -30,6 +30,7 @@ PEER_MAC = "52:54:00:12:00:02"
 CPU_FLAGS_REMOVED = ["erms", "fsrm"]
 
 CRASHED = "the host ended without a verdict (a crash?)"
+QEMU_DIED = "QEMU died of a signal"
 
 
 def parse_args():
@@ -195,10 +196,10 @@ def watch(qemu, args, run, sockets):
 
 
 def read_verdict(run):
-    """The lines of the verdict port: test results, metrics, how often a guest was
-    started over, the last word. A test is excused if it failed after a guest was
+    """The lines of the verdict port: test results, metrics, whether there was a
+    guest, how often one was started over, the last word. A test is excused if it failed after a guest was
     lost, and before there was another."""
-    tests, metrics, lost, over, last = [], {}, False, 0, None
+    tests, metrics, guest, lost, over, last = [], {}, False, False, 0, None
     try:
         lines = open(run + "/verdict", errors="replace").read().splitlines()
     except FileNotFoundError:
@@ -213,15 +214,16 @@ def read_verdict(run):
         elif "guest_lost" in item:
             lost = True
         elif "guest" in item:
-            lost = False
+            guest, lost = True, False
         elif "started_over" in item:
             over += 1
+            lost = False
         elif "verdict" in item:
             last = item
         else:
             item["excused"] = lost
             tests.append(item)
-    return tests, metrics, over, last
+    return tests, metrics, guest, over, last
 
 
 def boot(args, accel):
@@ -250,19 +252,19 @@ def boot(args, accel):
 
     if os.path.exists(run + "/output"):
         shutil.copy(run + "/output", log + ".output")
-    tests, metrics, over, last = read_verdict(run)
+    tests, metrics, guest, over, last = read_verdict(run)
     result = {
         "name": args.name, "config": args.config, "iommu": args.iommu,
         "accel": accel, "command": args.command,
         "cpu_flags_removed": CPU_FLAGS_REMOVED,
         "seconds": round(time.monotonic() - start, 1),
-        "tests": tests, "metrics": metrics, "started_over": over,
-        "reasons": []}
+        "tests": tests, "metrics": metrics, "guest": guest,
+        "started_over": over, "reasons": []}
     if not ended:
         result["reasons"].append(
             "no end after %d s; all tasks are in the console log" % args.timeout)
     elif last is None:
-        result["reasons"].append(CRASHED)
+        result["reasons"].append(QEMU_DIED if qemu.returncode < 0 else CRASHED)
     else:
         result.update(last)
         del result["verdict"]
@@ -293,17 +295,24 @@ def find_accel():
 
 def emulator_failed(args, result):
     """TCG's SVM broke a guest (see lab/l1/guest-lib.sh) or the host, and that is
-    all that failed. Of a guest, the script says so. Of the host: it crashed in an
-    interrupt that it got right behind VMRUN, where GIF is clear and no CPU takes
-    one, for the guest's GS is still loaded."""
+    all that failed. Of a guest, the script says so. The host: QEMU died; or the
+    host crashed in an interrupt that it got right behind VMRUN, where GIF is clear
+    and no CPU takes one, for the guest's GS is still loaded; or that interrupt
+    faulted again and again, and the host was reset without a word. What is wrong
+    with a driver has the kernel say something."""
     failed = [t for t in result["tests"] if t["result"] == "fail"]
-    if not all(t["excused"] for t in failed):
+    if not result["guest"] or not all(t["excused"] for t in failed):
         return False
-    if result["reasons"] == [CRASHED]:
+    if result["reasons"] in ([CRASHED], [QEMU_DIED]):
         console = "%s/log/%s.console" % (BUILD, args.name)
+        if not os.path.exists(console):
+            return False
         with open(console, errors="replace") as f:
-            return re.search(r"interrupt\+.*\n.*RIP: 0010:__svm_vcpu_run\+",
-                             f.read()) is not None
+            text = f.read()
+        return (re.search(r"interrupt\+.*\n.*RIP: 0010:__svm_vcpu_run\+", text)
+                is not None or
+                re.search(r"Oops|BUG:|Kernel panic|protection fault|WARNING:",
+                          text) is None)
     return bool(failed) and all(r.startswith("exit status")
                                 for r in result["reasons"])
 

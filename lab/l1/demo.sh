@@ -29,7 +29,7 @@ counters() {
 
 # measure BACKEND: metrics BACKEND.*; fails if a step does.
 measure() {
-	local backend=$1 hist=/lab/hist.$1 rate bytes frames tcp
+	local backend=$1 hist=/lab/hist.$1 rate bytes frames tcp failed=0
 
 	echo "--- $backend: starting the guest"
 	backend_setup "$backend" || {
@@ -63,14 +63,18 @@ measure() {
 	metric "$backend.copies" "$(python3 /src/lab/l1/copies.py "$hist")"
 	metric "$backend.tcp_rx" "$rate"
 	echo "TCP to the guest:   ${rate:-failed} Mbit/s"
+	[ "$rate" ] || failed=1
 
 	rate=$(tcp_tx 5) || rate=
 	metric "$backend.tcp_tx" "$rate"
 	echo "TCP from the guest: ${rate:-failed} Mbit/s"
+	[ "$rate" ] || failed=1
 	rate=$(udp_rx 3) || rate=
 	metric "$backend.udp_rx" "$rate"
 	echo "UDP to the guest:   ${rate:-failed} Mbit/s"
+	[ "$rate" ] || failed=1
 	counters "$backend.end"
+	[ $failed = 0 ] || return 1
 
 	guest_stop
 	backend_teardown "$backend"

@@ -10,6 +10,7 @@ GUEST_DIR=/tmp/guest
 # The way the guest's frames go: a tap in a bridge with the NIC, or the mp
 # device bound to it. Either way eth0 is all of the guest's wire.
 backend_setup() {
+	emit '{"guest": "new"}'
 	case $1 in
 	tap)
 		ip link add br0 type bridge
@@ -73,8 +74,9 @@ guest_start() {
 #
 # TCG's SVM now and then leaves a delivered interrupt marked as pending, and KVM
 # gives up on the next MMIO ("KVM internal error. Suberror: 3"), tap or mp alike. Or
-# a timer interrupt gets lost, and the guest sleeps on. A QEMU that is gone, or
-# waits in mp, vhost or igb, is a finding, and so is all of this under a real KVM.
+# a timer interrupt gets lost, and the guest sleeps on. Other errors of KVM, a QEMU
+# that is gone or stays in mp, vhost or igb, and a guest that panics are findings,
+# and so is all of this under a real KVM.
 guest_excused() {
 	[ "$LAB_ACCEL" = tcg ] || return 1
 	case $GUEST_LOST in
@@ -83,19 +85,27 @@ guest_excused() {
 	esac
 }
 
+# guest_broken: has KVM given up? Sets GUEST_LOST.
 guest_broken() {
-	grep -q 'KVM internal error. Suberror: 3' $GUEST_DIR/qemu
+	if grep -q 'KVM internal error. Suberror: 3' $GUEST_DIR/qemu; then
+		GUEST_LOST=$GUEST_BROKEN
+	elif grep -qE 'KVM internal error|KVM: |hardware error' $GUEST_DIR/qemu; then
+		GUEST_LOST="KVM gave up"
+	else
+		return 1
+	fi
 }
 
-# guest_stuck: does a thread of QEMU stay in mp, vhost or igb? An idle vhost worker
-# is in vhost_task_fn().
+# guest_stuck: does a thread of QEMU stay in mp, vhost or igb, or a vhost worker
+# run on and on (of which there is no stack)? An idle one is in vhost_task_fn().
 guest_stuck() {
 	local look
 
 	for look in 1 2 3; do
 		[ "$look" = 1 ] || sleep 1
 		guest_stacks | grep -v vhost_task_fn |
-			grep -qE '\<(mp|mpassthru|vhost|igb)_' || return 1
+			grep -qE '\<(mp|mpassthru|vhost|igb)_|^guest: vhost-[0-9]* \(R' ||
+			return 1
 	done
 }
 
@@ -135,7 +145,7 @@ guest_launch() {
 	"${wrap[@]}" qemu-system-x86_64 -nodefaults -no-user-config -no-reboot \
 		-display none -M q35 -accel kvm -cpu host -m 256M \
 		-kernel "$image" -initrd "/src/build/guest/initramfs-$kernel" \
-		-append "console=ttyS0 quiet panic=-1 $tick" \
+		-append "console=ttyS0 quiet panic=-1 oops=panic $tick" \
 		-chardev "$console" \
 		-serial chardev:serial \
 		-chardev socket,id=command,path=$GUEST_DIR/command,server=on,wait=off \
@@ -158,15 +168,18 @@ guest_launch() {
 # guest_save FILE: migrates it to a file, after which it does not run. A failure
 # says what QEMU is at, and GUEST_LOST why.
 guest_save() {
+	# In one pass: that it stands still for long does not matter.
+	guest_monitor "migrate_set_parameter downtime-limit 60000" >/dev/null
 	guest_monitor "migrate -d \"exec:cat >$1\"" >/dev/null
 	wait_for 90 guest_saved && return
-	GUEST_LOST=$GUEST_SILENT
 	if ! kill -0 "$QEMU_PID"; then
 		GUEST_LOST=$GUEST_GONE
 	elif guest_stuck; then
 		GUEST_LOST=$GUEST_STUCK
-	elif guest_monitor "info migrate" | grep 'Status:.*failed'; then
+	elif guest_monitor "info migrate" | grep -q 'Status:'; then
 		GUEST_LOST="migration failed"
+	elif ! guest_broken; then
+		GUEST_LOST=$GUEST_SILENT
 	fi
 	guest_stacks
 	guest_monitor "info status" | tail -n 2
@@ -175,13 +188,14 @@ guest_save() {
 	return 1
 } >&2
 
-# guest_stacks: what QEMU's threads wait for in the host's kernel.
+# guest_stacks: what QEMU's threads are at in the host's kernel.
 guest_stacks() {
 	local thread
 
 	for thread in /proc/"$QEMU_PID"/task/*; do
 		[ -e "$thread/stack" ] || continue
-		echo "guest: $(cat "$thread/comm") in"
+		echo "guest: $(cat "$thread/comm")" \
+			"($(sed -n 's/^State:[[:space:]]*//p' "$thread/status")"
 		cat "$thread/stack"
 	done
 }
@@ -224,7 +238,7 @@ guest_expect() {
 			# Above 128: nothing yet. Else the port is closed.
 			[ $? -gt 128 ] || { GUEST_LOST=$GUEST_GONE; break; }
 			part+=$GUEST_REPLY
-			! guest_broken || { GUEST_LOST=$GUEST_BROKEN; break; }
+			! guest_broken || break
 			guest_nudge
 		fi
 	done
@@ -255,17 +269,23 @@ guest_run() {
 	return "${GUEST_REPLY#@exit }"
 }
 
-# guest_alive: does it answer? If not, GUEST_LOST is why.
+# guest_alive: does it answer, and do its timers work? If not, GUEST_LOST is why.
 guest_alive() {
 	GUEST_LOST=$GUEST_GONE
-	printf 'true\n' >&7 && guest_expect 20 @exit
+	printf 'sleep 1\n' >&7 && guest_expect 20 @exit
 } >/dev/null 2>&1
 
 # guest_fails NAME [REMARK]: a result; but what fails as the emulation lost the
-# guest may be repeated.
+# guest may be repeated, and there is no use in going on: fails then.
 guest_fails() {
-	guest_alive || ! guest_excused || guest_lost "$GUEST_LOST"
+	local status=0
+
+	if ! guest_alive && guest_excused; then
+		guest_lost "$GUEST_LOST"
+		status=1
+	fi
 	result "$1" fail "${2:-}"
+	return $status
 }
 
 guest_stop() {

@@ -34,7 +34,7 @@ check() {
 		result "$name" pass "${text##*$'\n'}"
 	else
 		printf '%s\n' "$text"
-		guest_fails "$name" "${text%%$'\n'*}"
+		guest_fails "$name" "${text%%$'\n'*}" || exit 1
 	fi
 }
 
