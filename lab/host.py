@@ -29,6 +29,9 @@ PEER_MAC = "52:54:00:12:00:02"
 # lab/l1/copies.sh want every user copy to go through one function.
 CPU_FLAGS_REMOVED = ["erms", "fsrm"]
 
+# Of a run that the emulation broke.
+ATTEMPTS = 5
+
 CRASHED = "the host ended without a verdict (a crash?)"
 QEMU_DIED = "QEMU died of a signal"
 
@@ -345,14 +348,15 @@ def main():
     args = parse_args()
     running = lock(args.name)    # until we end
     accel = args.accel or find_accel()
-    for path in logs(args) + logs(args, 1) + logs(args, 2):
-        if os.path.exists(path):
-            os.remove(path)
+    for attempt in (None, *range(1, ATTEMPTS)):
+        for path in logs(args, attempt):
+            if os.path.exists(path):
+                os.remove(path)
     over = 0
-    for attempt in 1, 2, 3:
+    for attempt in range(1, ATTEMPTS + 1):
         result = boot(args, accel)
         over += result["started_over"]
-        if result["result"] == "pass" or attempt == 3:
+        if result["result"] == "pass" or attempt == ATTEMPTS:
             break
         if accel != "tcg" or not emulator_failed(args, result):
             break
