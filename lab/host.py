@@ -200,8 +200,8 @@ def watch(qemu, args, run, sockets):
 
 def read_verdict(run):
     """The lines of the verdict port: test results, metrics, whether there was a
-    guest, how often one was started over, the last word. A test is excused if it failed after a guest was
-    lost, and before there was another."""
+    guest, how often one was started over, the last word. A test is excused if it
+    failed after a guest was lost, and before there was another."""
     tests, metrics, guest, lost, over, last = [], {}, False, False, 0, None
     try:
         lines = open(run + "/verdict", errors="replace").read().splitlines()
@@ -300,9 +300,10 @@ def emulator_failed(args, result):
     """TCG's SVM broke a guest (see lab/l1/guest-lib.sh) or the host, and that is
     all that failed. Of a guest, the script says so. The host: QEMU died; or the
     host crashed in an interrupt that it got right behind VMRUN, where GIF is clear
-    and no CPU takes one, for the guest's GS is still loaded; or that interrupt
-    faulted again and again, and the host was reset without a word. What is wrong
-    with a driver has the kernel say something."""
+    and no CPU takes one, for the guest's GS is still loaded; or the host was reset
+    and nothing is in its log, as happens with tap, too. It may be that interrupt,
+    if it faults again and again; what is wrong with a driver has the kernel say
+    something first."""
     failed = [t for t in result["tests"] if t["result"] == "fail"]
     if not result["guest"] or not all(t["excused"] for t in failed):
         return False
@@ -314,7 +315,8 @@ def emulator_failed(args, result):
             text = f.read()
         return (re.search(r"interrupt\+.*\n.*RIP: 0010:__svm_vcpu_run\+", text)
                 is not None or
-                re.search(r"Oops|BUG:|Kernel panic|protection fault|WARNING:",
+                re.search(r"Oops|BUG:|Kernel panic|protection fault|WARNING:|"
+                          r"INFO: task|stall|DMAR:.*fault|DMA-API: .*driver",
                           text) is None)
     return bool(failed) and all(r.startswith("exit status")
                                 for r in result["reasons"])

@@ -25,7 +25,7 @@ STATES = {"idle": "idle", "udp": "UDP", "tcp": "TCP"}
 
 
 def show(value, digits=0):
-    """Nothing less than nothing."""
+    """Never -0."""
     return "%.*f" % (digits, value if abs(value) >= 0.5 * 10**-digits else 0)
 
 

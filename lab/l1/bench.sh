@@ -128,9 +128,9 @@ pktgen() {
 }
 
 # In bursts, as a busy wire or guest has them, and with pauses so that hardly a
-# frame is lost. A burst fits the rings. How often somebody is woken up within a burst
-# depends on how fast the emulation happens to be: long bursts, so that it does
-# not matter much.
+# frame is lost. A burst fits the rings. How often somebody is woken up within a
+# burst depends on how fast the emulation happens to be: long bursts, so that it
+# does not matter much.
 run_rx() {
 	local backend=$1 size=$2 mac before after frames
 

@@ -77,9 +77,9 @@ guest_start() {
 # gives up on the next MMIO ("KVM internal error. Suberror: 3"), tap or mp alike. Or
 # a timer interrupt gets lost, and the guest sleeps on. Or the guest, as the host
 # itself (lab/host.py), is reset while it runs, and neither its kernel nor QEMU has
-# said anything; what this has to do with is not known. Other errors of KVM, a QEMU
-# that is gone or stays in mp, vhost or igb, and a guest that panics are findings,
-# and so is all of this under a real KVM.
+# said anything; why is not known (README.md, Not proven). Other errors of KVM, a
+# QEMU that is gone or stays in mp, vhost or igb, and a guest that panics are
+# findings, and so is all of this under a real KVM.
 guest_excused() {
 	[ "$LAB_ACCEL" = tcg ] || return 1
 	case $GUEST_LOST in
@@ -277,7 +277,7 @@ guest_nudge() {
 guest_run() {
 	guest_gone
 	if ! printf '%s\n' "$*" >&7 ||
-	   ! guest_expect "${GUEST_TIMEOUT:-60}" @exit; then
+	   ! guest_expect 60 @exit; then
 		! guest_excused || guest_lost "$GUEST_LOST"
 		return 99
 	fi
