@@ -38,7 +38,7 @@ static int mp_bind_check(struct net_device *dev, struct mpassthru_port *port,
 {
 	int err;
 
-	if (netdev_mp_bound(dev)) {
+	if (mpassthru_bound(dev)) {
 		NL_SET_ERR_MSG_FMT(extack, "%s is bound already", dev->name);
 		return -EBUSY;
 	}

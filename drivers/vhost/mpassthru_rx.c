@@ -4,8 +4,8 @@
  * arms its descriptors from.
  *
  *   mp_rx_post()	recvmsg: pin, map, append to the FIFO
- *   mpassthru_ctor()	driver: the address goes into a descriptor
- *   mpassthru_rx()	driver: the NIC wrote it
+ *   mpassthru_rx_arm()	driver: the address goes into a descriptor
+ *   mpassthru_rx_fill()	driver: the NIC wrote it
  *   mp_rx_complete()	read_sock: write the header, complete the kiocb
  *
  * Every posted buffer has a place for the NIC to write to.  Where that cannot
@@ -494,7 +494,7 @@ static int mp_rx_try_post(struct mp_dev *mp, struct kiocb *iocb,
 
 	slot->iocb = iocb;
 	mp_rxbuf(rx, rx->rxq.posted)->dma = dma;
-	wake = mpassthru_post(&rx->rxq);
+	wake = mpassthru_rx_post(&rx->rxq);
 	mp->stats.posted++;
 	/* Guests recycle: twice what is posted covers those on the way. */
 	rx->pins->soft_limit = max(rx->pins->soft_limit,
@@ -691,7 +691,7 @@ static int mp_rx_complete_present(struct mp_dev *mp, int budget, bool give_up,
 	if (!rx || current->mm != rx->pins->mm)
 		goto out;
 
-	filled = mpassthru_filled(&rx->rxq);
+	filled = mpassthru_rx_filled(&rx->rxq);
 	pagefault_disable();
 	for (; rx->done != filled && n < budget; rx->done++, n++) {
 		slot = mp_slot(rx, rx->done);
@@ -716,7 +716,7 @@ static int mp_rx_complete_present(struct mp_dev *mp, int budget, bool give_up,
 		 * as filled sets it again.
 		 */
 		smp_mb();
-		if (mpassthru_filled(&rx->rxq) != filled)
+		if (mpassthru_rx_filled(&rx->rxq) != filled)
 			WRITE_ONCE(mp->rx_readable, true);
 	}
 out:
@@ -812,7 +812,7 @@ void mp_rx_show(struct mp_dev *mp, struct seq_file *m)
 		pins = mp->rx->pins;
 		outstanding = mp->rx->rxq.posted - mp->rx->done;
 		/* In this order, or it may be less than nothing. */
-		armed = mpassthru_filled(&mp->rx->rxq);
+		armed = mpassthru_rx_filled(&mp->rx->rxq);
 		armed = READ_ONCE(mp->rx->rxq.armed) - armed;
 	}
 	for (i = MP_BOUNCE_NONE + 1; i < MP_BOUNCE_MAX; i++)

@@ -128,13 +128,13 @@ static void port_is_attached_once(struct kunit *test)
 	struct mpassthru_port one = {}, two = {};
 
 	rtnl_lock();
-	KUNIT_EXPECT_FALSE(test, netdev_mp_bound(dev));
+	KUNIT_EXPECT_FALSE(test, mpassthru_bound(dev));
 	KUNIT_EXPECT_EQ(test, 0, netdev_mp_port_attach(dev, &one));
-	KUNIT_EXPECT_TRUE(test, netdev_mp_bound(dev));
+	KUNIT_EXPECT_TRUE(test, mpassthru_bound(dev));
 	KUNIT_EXPECT_EQ(test, -EBUSY, netdev_mp_port_attach(dev, &two));
 	KUNIT_EXPECT_PTR_EQ(test, &one, rtnl_dereference(dev->mp_port));
 	netdev_mp_port_detach(dev);
-	KUNIT_EXPECT_FALSE(test, netdev_mp_bound(dev));
+	KUNIT_EXPECT_FALSE(test, mpassthru_bound(dev));
 	/* Nothing to detach: the static key is not counted down again. */
 	netdev_mp_port_detach(dev);
 	KUNIT_EXPECT_EQ(test, 0, netdev_mp_port_attach(dev, &two));
@@ -196,37 +196,37 @@ static struct fifo *fifo_create(struct kunit *test)
 static bool fifo_post(struct fifo *f, dma_addr_t dma)
 {
 	f->bufs[f->rxq.posted & f->rxq.mask].dma = dma;
-	return mpassthru_post(&f->rxq);
+	return mpassthru_rx_post(&f->rxq);
 }
 
 static void fifo_keeps_order(struct kunit *test)
 {
 	struct fifo *f = fifo_create(test);
-	u32 done = mpassthru_filled(&f->rxq);
+	u32 done = mpassthru_rx_filled(&f->rxq);
 	struct mpassthru_rxbuf *buf;
 	dma_addr_t dma;
 	int i;
 
-	KUNIT_EXPECT_FALSE(test, mpassthru_ctor(&f->rxq, &dma));
+	KUNIT_EXPECT_FALSE(test, mpassthru_rx_arm(&f->rxq, &dma));
 	for (i = 0; i < FIFO_SIZE; i++)
 		fifo_post(f, 0x1000 + i);
 
 	for (i = 0; i < FIFO_SIZE; i++) {
-		KUNIT_ASSERT_TRUE(test, mpassthru_ctor(&f->rxq, &dma));
+		KUNIT_ASSERT_TRUE(test, mpassthru_rx_arm(&f->rxq, &dma));
 		KUNIT_EXPECT_EQ(test, dma, 0x1000 + i);
 	}
-	KUNIT_EXPECT_FALSE(test, mpassthru_ctor(&f->rxq, &dma));
+	KUNIT_EXPECT_FALSE(test, mpassthru_rx_arm(&f->rxq, &dma));
 
 	for (i = 0; i < FIFO_SIZE; i++) {
-		KUNIT_EXPECT_EQ(test, mpassthru_filled(&f->rxq), done + i);
-		mpassthru_rx(&f->rxq, 60 + i, i ? MPASSTHRU_RX_CSUM_OK : 0);
+		KUNIT_EXPECT_EQ(test, mpassthru_rx_filled(&f->rxq), done + i);
+		mpassthru_rx_fill(&f->rxq, 60 + i, i ? MPASSTHRU_RX_CSUM_OK : 0);
 		buf = &f->bufs[(done + i) & f->rxq.mask];
 		KUNIT_EXPECT_EQ(test, buf->dma, 0x1000 + i);
 		KUNIT_EXPECT_EQ(test, buf->len, 60 + i);
 		KUNIT_EXPECT_EQ(test, buf->flags,
 				i ? MPASSTHRU_RX_CSUM_OK : 0);
 	}
-	KUNIT_EXPECT_EQ(test, mpassthru_filled(&f->rxq), f->rxq.posted);
+	KUNIT_EXPECT_EQ(test, mpassthru_rx_filled(&f->rxq), f->rxq.posted);
 }
 
 static void fifo_disarm_arms_the_same_again(struct kunit *test)
@@ -237,16 +237,16 @@ static void fifo_disarm_arms_the_same_again(struct kunit *test)
 
 	for (i = 0; i < 4; i++) {
 		fifo_post(f, 0x1000 + i);
-		mpassthru_ctor(&f->rxq, &dma);
+		mpassthru_rx_arm(&f->rxq, &dma);
 	}
-	mpassthru_rx(&f->rxq, 60, 0);
+	mpassthru_rx_fill(&f->rxq, 60, 0);
 
-	mpassthru_disarm(&f->rxq);
+	mpassthru_rx_disarm(&f->rxq);
 	for (i = 1; i < 4; i++) {
-		KUNIT_ASSERT_TRUE(test, mpassthru_ctor(&f->rxq, &dma));
+		KUNIT_ASSERT_TRUE(test, mpassthru_rx_arm(&f->rxq, &dma));
 		KUNIT_EXPECT_EQ(test, dma, 0x1000 + i);
 	}
-	KUNIT_EXPECT_FALSE(test, mpassthru_ctor(&f->rxq, &dma));
+	KUNIT_EXPECT_FALSE(test, mpassthru_rx_arm(&f->rxq, &dma));
 }
 
 static void fifo_wakes_up_when_it_ran_dry(struct kunit *test)
@@ -256,10 +256,10 @@ static void fifo_wakes_up_when_it_ran_dry(struct kunit *test)
 
 	/* Nobody was told yet that something is missing. */
 	KUNIT_EXPECT_FALSE(test, fifo_post(f, 0x1000));
-	mpassthru_ctor(&f->rxq, &dma);
+	mpassthru_rx_arm(&f->rxq, &dma);
 
 	/* The only frame: flushed once, the ring is dry. */
-	mpassthru_rx(&f->rxq, 60, 0);
+	mpassthru_rx_fill(&f->rxq, 60, 0);
 	KUNIT_EXPECT_FALSE(test, mpassthru_rx_flush(&f->rxq, 1, true));
 	KUNIT_EXPECT_EQ(test, f->flushes, 1);
 	KUNIT_EXPECT_TRUE(test, fifo_post(f, 0x1001));
@@ -269,7 +269,7 @@ static void fifo_wakes_up_when_it_ran_dry(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, mpassthru_rx_flush(&f->rxq, 0, true));
 	/* Not even room for one: completions bring it back. */
 	KUNIT_EXPECT_FALSE(test, mpassthru_rx_flush(&f->rxq, 0, false));
-	mpassthru_ctor(&f->rxq, &dma);
+	mpassthru_rx_arm(&f->rxq, &dma);
 	KUNIT_EXPECT_FALSE(test, mpassthru_rx_flush(&f->rxq, 0, true));
 	KUNIT_EXPECT_EQ(test, f->flushes, 1);
 }
@@ -282,9 +282,9 @@ static void fifo_needs_no_wakeup_when_well_armed(struct kunit *test)
 
 	for (i = 0; i < 4; i++) {
 		fifo_post(f, 0x1000 + i);
-		mpassthru_ctor(&f->rxq, &dma);
+		mpassthru_rx_arm(&f->rxq, &dma);
 	}
-	mpassthru_rx(&f->rxq, 60, 0);
+	mpassthru_rx_fill(&f->rxq, 60, 0);
 	KUNIT_EXPECT_FALSE(test, mpassthru_rx_flush(&f->rxq, 1, true));
 	KUNIT_EXPECT_FALSE(test, fifo_post(f, 0x1004));
 }
@@ -295,7 +295,7 @@ static void fifo_sees_what_ctor_missed(struct kunit *test)
 	dma_addr_t dma;
 
 	/* Posted between the last ctor of a poll and its flush. */
-	KUNIT_EXPECT_FALSE(test, mpassthru_ctor(&f->rxq, &dma));
+	KUNIT_EXPECT_FALSE(test, mpassthru_rx_arm(&f->rxq, &dma));
 	KUNIT_EXPECT_FALSE(test, fifo_post(f, 0x1000));
 	KUNIT_EXPECT_TRUE(test, mpassthru_rx_flush(&f->rxq, 0, true));
 }

@@ -38,7 +38,7 @@ struct netlink_ext_ack;
 struct sk_buff;
 struct socket;
 
-/* What the descriptor says of a received frame, see mpassthru_rx(). */
+/* What the descriptor says of a received frame, see mpassthru_rx_fill(). */
 #define MPASSTHRU_RX_BAD	BIT(0)	/* no frame: buffer goes back empty */
 #define MPASSTHRU_RX_CSUM_OK	BIT(1)	/* the NIC verified the L4 checksum */
 
@@ -86,13 +86,13 @@ struct mpassthru_rxq {
 /**
  * struct mpassthru_driver_ops - what a driver does for a port
  * @port_changed: a port was attached to @dev or detached from it.  Apply or
- *	lift what netdev_mp_bound() implies: the cap on the frame length, no
+ *	lift what mpassthru_bound() implies: the cap on the frame length, no
  *	VLAN stripping, no time stamps in the buffer.  When it returns, no frame
  *	longer than &mpassthru_port.data_len is on its way to a ring, not even
  *	inside the NIC.  Process context, RTNL held.
  * @rx_restart: quiesce receive queue @queue, give back what its ring holds,
- *	look at netdev_mp_rxq() anew, arm the ring with what that says and run
- *	it.  When it returns no DMA that was under way before goes on, also when
+ *	look at mpassthru_rx_queue() anew, arm the ring with what that says and
+ *	run it.  When it returns no DMA that was under way before goes on, also when
  *	the interface is down or the device gone.  Process context, may sleep;
  *	RTNL held, then mp_dev.lock, and often a vhost virtqueue's mutex around
  *	both.  Schedules NAPI once: need_wakeup is false at first.
@@ -132,7 +132,7 @@ struct mpassthru_port_ops {
  * @dev: the device, while attached
  * @rxq: FIFO of receive queue 0 while zero-copy is on, else NULL.  Written
  *	under RTNL.  A driver looks at it when it configures a ring and keeps
- *	it with the ring, until rx_restart or mpassthru_disarm(); divert looks
+ *	it with the ring, until rx_restart or mpassthru_rx_disarm(); divert looks
  *	whether it is there.
  */
 struct mpassthru_port {
@@ -156,7 +156,7 @@ void netdev_mp_port_detach(struct net_device *dev);
 void netdev_mp_tap(struct net_device *dev, const void *data, unsigned int len);
 
 /**
- * netdev_mp_bound - is @dev bound to an mp device
+ * mpassthru_bound - is @dev bound to an mp device
  * @dev: network device
  *
  * Context: any.  Stable under RTNL.  In an RCU reader, such as all that runs
@@ -164,13 +164,13 @@ void netdev_mp_tap(struct net_device *dev, const void *data, unsigned int len);
  * &mpassthru_driver_ops.port_changed yet.
  * Return: true from netdev_mp_port_attach() to netdev_mp_port_detach()
  */
-static inline bool netdev_mp_bound(const struct net_device *dev)
+static inline bool mpassthru_bound(const struct net_device *dev)
 {
 	return rcu_access_pointer(dev->mp_port);
 }
 
 /**
- * netdev_mp_mtu_ok - may @dev have an MTU of @mtu
+ * mpassthru_mtu_ok - may @dev have an MTU of @mtu
  * @dev: network device
  * @mtu: in bytes
  *
@@ -181,7 +181,7 @@ static inline bool netdev_mp_bound(const struct net_device *dev)
  * Context: process, RTNL held.
  * Return: false when the driver has to refuse it
  */
-static inline bool netdev_mp_mtu_ok(const struct net_device *dev, int mtu)
+static inline bool mpassthru_mtu_ok(const struct net_device *dev, int mtu)
 {
 	struct mpassthru_port *port = rtnl_dereference(dev->mp_port);
 
@@ -189,7 +189,7 @@ static inline bool netdev_mp_mtu_ok(const struct net_device *dev, int mtu)
 }
 
 /**
- * netdev_mp_rxq - what a receive queue is to be armed from
+ * mpassthru_rx_queue - what a receive queue is to be armed from
  * @dev: network device
  * @queue: index of the receive queue
  *
@@ -198,12 +198,12 @@ static inline bool netdev_mp_mtu_ok(const struct net_device *dev, int mtu)
  * Context: process; RTNL held, if the device is bound.
  * Return: the FIFO, or NULL: arm it with host memory.
  */
-static inline struct mpassthru_rxq *netdev_mp_rxq(const struct net_device *dev,
-						  unsigned int queue)
+static inline struct mpassthru_rxq *
+mpassthru_rx_queue(const struct net_device *dev, unsigned int queue)
 {
 	struct mpassthru_port *port;
 
-	if (!netdev_mp_bound(dev) || queue)
+	if (!mpassthru_bound(dev) || queue)
 		return NULL;
 
 	port = rtnl_dereference(dev->mp_port);
@@ -211,16 +211,18 @@ static inline struct mpassthru_rxq *netdev_mp_rxq(const struct net_device *dev,
 }
 
 /**
- * mpassthru_ctor - the page constructor: take the next posted buffer
+ * mpassthru_rx_arm - take the next posted buffer, to arm a descriptor with it
  * @rxq: FIFO
  * @dma: returns the address for the descriptor
+ *
+ * The "page constructor" of the series of 2010.
  *
  * Context: NAPI, or with NAPI disabled.
  * Return: false when nothing is posted.
  */
-static inline bool mpassthru_ctor(struct mpassthru_rxq *rxq, dma_addr_t *dma)
+static inline bool mpassthru_rx_arm(struct mpassthru_rxq *rxq, dma_addr_t *dma)
 {
-	/* Pairs with smp_store_release() in mpassthru_post(). */
+	/* Pairs with smp_store_release() in mpassthru_rx_post(). */
 	if (rxq->armed == smp_load_acquire(&rxq->posted))
 		return false;
 
@@ -231,7 +233,7 @@ static inline bool mpassthru_ctor(struct mpassthru_rxq *rxq, dma_addr_t *dma)
 }
 
 /**
- * mpassthru_rx_begin - before a round of mpassthru_rx()
+ * mpassthru_rx_begin - before a round of mpassthru_rx_fill()
  * @rxq: FIFO
  *
  * Context: NAPI.
@@ -244,7 +246,7 @@ static inline void mpassthru_rx_begin(struct mpassthru_rxq *rxq)
 }
 
 /**
- * mpassthru_rx - the NIC wrote the buffer armed longest ago
+ * mpassthru_rx_fill - the NIC wrote the buffer armed longest ago
  * @rxq: FIFO
  * @len: length of the frame in bytes, without FCS
  * @flags: MPASSTHRU_RX_*
@@ -254,8 +256,8 @@ static inline void mpassthru_rx_begin(struct mpassthru_rxq *rxq)
  *
  * Context: NAPI.
  */
-static inline void mpassthru_rx(struct mpassthru_rxq *rxq, unsigned int len,
-				unsigned int flags)
+static inline void mpassthru_rx_fill(struct mpassthru_rxq *rxq,
+				     unsigned int len, unsigned int flags)
 {
 	struct mpassthru_rxbuf *buf = &rxq->bufs[rxq->filled & rxq->mask];
 
@@ -273,17 +275,17 @@ static inline void mpassthru_rx(struct mpassthru_rxq *rxq, unsigned int len,
 
 	buf->len = len;
 	buf->flags = flags;
-	/* Pairs with smp_load_acquire() in mpassthru_filled(). */
+	/* Pairs with smp_load_acquire() in mpassthru_rx_filled(). */
 	smp_store_release(&rxq->filled, rxq->filled + 1);
 }
 
 /**
- * mpassthru_rx_flush - end of a round of mpassthru_rx()
+ * mpassthru_rx_flush - end of a round of mpassthru_rx_fill()
  * @rxq: FIFO
  * @rx: number of frames in this round
  * @room: the ring has free descriptors
  *
- * To be called once a poll, after mpassthru_ctor() was called for every free
+ * To be called once a poll, after mpassthru_rx_arm() was called for every free
  * descriptor.
  *
  * Context: NAPI.
@@ -302,13 +304,13 @@ static inline bool mpassthru_rx_flush(struct mpassthru_rxq *rxq,
 	if (armed - rxq->filled > rxq->mask / 8)
 		return false;
 	/* So do they when the ring is full.  Else, what is there was posted
-	 * after the last mpassthru_ctor().
+	 * after the last mpassthru_rx_arm().
 	 */
 	if (armed != READ_ONCE(rxq->posted))
 		return room;
 
 	WRITE_ONCE(rxq->need_wakeup, true);
-	/* Pairs with smp_mb() in mpassthru_post(): either that sees the flag
+	/* Pairs with smp_mb() in mpassthru_rx_post(): either that sees the flag
 	 * or this sees the buffer.
 	 */
 	smp_mb();
@@ -316,7 +318,7 @@ static inline bool mpassthru_rx_flush(struct mpassthru_rxq *rxq,
 }
 
 /**
- * mpassthru_disarm - take back what is armed and not filled
+ * mpassthru_rx_disarm - take back what is armed and not filled
  * @rxq: FIFO
  *
  * A driver that emptied a ring gives back its buffers, to be armed again in
@@ -324,29 +326,29 @@ static inline bool mpassthru_rx_flush(struct mpassthru_rxq *rxq,
  *
  * Context: NAPI disabled, DMA of the ring drained.
  */
-static inline void mpassthru_disarm(struct mpassthru_rxq *rxq)
+static inline void mpassthru_rx_disarm(struct mpassthru_rxq *rxq)
 {
 	WRITE_ONCE(rxq->armed, rxq->filled);
 }
 
 /* The consumer's side, used by the mp device. */
 
-static inline u32 mpassthru_filled(const struct mpassthru_rxq *rxq)
+static inline u32 mpassthru_rx_filled(const struct mpassthru_rxq *rxq)
 {
-	/* Pairs with smp_store_release() in mpassthru_rx(). */
+	/* Pairs with smp_store_release() in mpassthru_rx_fill(). */
 	return smp_load_acquire(&rxq->filled);
 }
 
 /**
- * mpassthru_post - make the buffer at @posted available
+ * mpassthru_rx_post - make the buffer at @posted available
  * @rxq: FIFO, with bufs[posted & mask].dma set
  *
  * Context: process, serialised by the consumer.
  * Return: true when the driver wants rx_wake.
  */
-static inline bool mpassthru_post(struct mpassthru_rxq *rxq)
+static inline bool mpassthru_rx_post(struct mpassthru_rxq *rxq)
 {
-	/* Pairs with smp_load_acquire() in mpassthru_ctor(). */
+	/* Pairs with smp_load_acquire() in mpassthru_rx_arm(). */
 	smp_store_release(&rxq->posted, rxq->posted + 1);
 	/* Pairs with smp_mb() in mpassthru_rx_flush(). */
 	smp_mb();
@@ -360,12 +362,12 @@ static inline bool mpassthru_post(struct mpassthru_rxq *rxq)
 
 struct mpassthru_rxq;
 
-static inline bool netdev_mp_bound(const struct net_device *dev)
+static inline bool mpassthru_bound(const struct net_device *dev)
 {
 	return false;
 }
 
-static inline bool netdev_mp_mtu_ok(const struct net_device *dev, int mtu)
+static inline bool mpassthru_mtu_ok(const struct net_device *dev, int mtu)
 {
 	return true;
 }

@@ -175,7 +175,7 @@ static void igb_mp_rx_wake(struct net_device *netdev, unsigned int queue)
 static void igb_mp_port_changed(struct net_device *netdev)
 {
 	struct igb_adapter *adapter = netdev_priv(netdev);
-	bool bound = netdev_mp_bound(netdev);
+	bool bound = mpassthru_bound(netdev);
 
 	if (bound)
 		pm_runtime_get_sync(&adapter->pdev->dev);
@@ -254,7 +254,7 @@ void igb_mp_alloc_rx_buffers(struct igb_ring *ring, struct mpassthru_rxq *rxq)
 	union e1000_adv_rx_desc *rx_desc;
 	dma_addr_t dma;
 
-	while (count-- && mpassthru_ctor(rxq, &dma)) {
+	while (count-- && mpassthru_rx_arm(rxq, &dma)) {
 		rx_desc = IGB_RX_DESC(ring, ntu);
 		rx_desc->read.pkt_addr = cpu_to_le64(dma);
 		/* Clears the status of the last lap. */
@@ -288,7 +288,7 @@ void igb_mp_clean_rx_ring(struct igb_ring *ring)
 	if (unlikely(pci_channel_offline(pdev)))
 		pci_clear_master(pdev);
 	/* Only now, when the NIC has stopped, may mp_rxq say that it has. */
-	mpassthru_disarm(ring->mp_rxq);
+	mpassthru_rx_disarm(ring->mp_rxq);
 	WRITE_ONCE(ring->mp_rxq, NULL);
 	clear_bit(IGB_RING_FLAG_RX_MP_SPLIT, &ring->flags);
 }
@@ -355,7 +355,7 @@ int igb_mp_clean_rx_irq(struct igb_q_vector *q_vector,
 		dma_rmb();
 
 		size = le16_to_cpu(rx_desc->wb.upper.length);
-		mpassthru_rx(rxq, size, igb_mp_rx_flags(ring, rx_desc));
+		mpassthru_rx_fill(rxq, size, igb_mp_rx_flags(ring, rx_desc));
 		total_bytes += size;
 		total_packets++;
 		if (++ntc == ring->count)
