@@ -3,6 +3,7 @@
 help:
 	@echo 'make demo          build all, boot it, compare tap and mp (as root)'
 	@echo 'make test          every test; ends with "N passed, N failed, N skipped"'
+	@echo 'make test-all      longer forms of the same: more rounds, soaks (hours)'
 	@echo 'make bench         what a frame costs: mp, macvtap, tap'
 	@echo 'make bench-compare BASE=commit  mp at that commit, and what changed'
 	@echo 'make bench-publish  the figures of the last make bench into the documents'
@@ -19,13 +20,16 @@ help:
 	@echo 'MIRROR=url         a Debian mirror other than the one of this machine'
 	@echo 'MPASSTHRU_CACHE=dir  instead of ~/.cache/mpassthru'
 
-export LINUX RAW REV BASE MIRROR MPASSTHRU_CACHE
+export LINUX RAW REV BASE MIRROR MPASSTHRU_CACHE SIZES ROUNDS FRAMES
 
 demo:
 	@lab/demo
 
 test:
 	@lab/test
+
+test-all:
+	@LONG=1 lab/test
 
 bench:
 	@lab/bench/run
@@ -62,5 +66,5 @@ shell: kernel
 clean:
 	rm -rf build
 
-.PHONY: help demo test bench bench-compare bench-publish kernel kernel-debug rootfs series check
+.PHONY: help demo test test-all bench bench-compare bench-publish kernel kernel-debug rootfs series check
 .PHONY: drift shell clean

@@ -10,7 +10,6 @@ import fcntl
 import hashlib
 import json
 import os
-import re
 import shlex
 import shutil
 import socket
@@ -29,8 +28,13 @@ PEER_MAC = "52:54:00:12:00:02"
 # lab/l1/copies.sh want every user copy to go through one function.
 CPU_FLAGS_REMOVED = ["erms", "fsrm"]
 
-# Of a run that the emulation broke.
-ATTEMPTS = 5
+# What TCG needs. Where the calibration of the host's TSC is off at boot, KVM keeps
+# a wrong ratio for its guests, whose timers then fire seconds late; told to tolerate
+# it, KVM scales nothing. (The vCPUs of guests: see guest_place in lab/l1/guest-lib.sh)
+TCG_APPEND = "kvm.tsc_tolerance_ppm=50000 "
+
+# Settings of a script that the caller may make (lab/l1/bench.sh).
+PASSED_ON = ["SIZES", "ROUNDS", "FRAMES"]
 
 CRASHED = "the host ended without a verdict (a crash?)"
 QEMU_DIED = "QEMU died of a signal"
@@ -67,6 +71,8 @@ def write_command(run, args, accel):
     env = {"LAB_CONFIG": args.config, "LAB_IOMMU": int(args.iommu),
            "LAB_ACCEL": accel, "LAB_SHELL": int(args.shell),
            "HOST_MAC": HOST_MAC, "PEER_MAC": PEER_MAC}
+    env.update((key, os.environ[key]) for key in PASSED_ON
+               if os.environ.get(key))
     with open(run + "/command", "w") as f:
         for key, value in env.items():
             f.write("export %s=%s\n" % (key, shlex.quote(str(value))))
@@ -105,8 +111,9 @@ def qemu_command(args, accel, run, sockets, console_log):
             "cache=loose,ro src /src && exec /src/lab/l1/init")
     append = ("console=ttyS0 root=l1root rootfstype=9p rootflags=trans=virtio,"
               "version=9p2000.L,msize=524288,cache=loose ro panic=-1 "
-              "oops=panic %s%s init=/bin/bash -- -c \"%s\""
-              % ("intel_iommu=on iommu.strict=1 " if args.iommu else "",
+              "oops=panic %s%s%s init=/bin/bash -- -c \"%s\""
+              % (TCG_APPEND if accel == "tcg" else "",
+                 "intel_iommu=on iommu.strict=1 " if args.iommu else "",
                  args.append, init))
 
     cpu = "max" if accel == "tcg" else "host"
@@ -199,10 +206,8 @@ def watch(qemu, args, run, sockets):
 
 
 def read_verdict(run):
-    """The lines of the verdict port: test results, metrics, whether there was a
-    guest, how often one was started over, the last word. A test is excused if it
-    failed after a guest was lost, and before there was another."""
-    tests, metrics, guest, lost, over, last = [], {}, False, False, 0, None
+    """The lines of the verdict port: test results, metrics, the last word."""
+    tests, metrics, last = [], {}, None
     try:
         lines = open(run + "/verdict", errors="replace").read().splitlines()
     except FileNotFoundError:
@@ -214,19 +219,11 @@ def read_verdict(run):
             continue
         if "metric" in item:
             metrics[item["metric"]] = item["value"]
-        elif "guest_lost" in item:
-            lost = True
-        elif "guest" in item:
-            guest, lost = True, False
-        elif "started_over" in item:
-            over += 1
-            lost = False
         elif "verdict" in item:
             last = item
         else:
-            item["excused"] = lost
             tests.append(item)
-    return tests, metrics, guest, over, last
+    return tests, metrics, last
 
 
 def boot(args, accel):
@@ -255,14 +252,13 @@ def boot(args, accel):
 
     if os.path.exists(run + "/output"):
         shutil.copy(run + "/output", log + ".output")
-    tests, metrics, guest, over, last = read_verdict(run)
+    tests, metrics, last = read_verdict(run)
     result = {
         "name": args.name, "config": args.config, "iommu": args.iommu,
         "accel": accel, "command": args.command,
         "cpu_flags_removed": CPU_FLAGS_REMOVED,
         "seconds": round(time.monotonic() - start, 1),
-        "tests": tests, "metrics": metrics, "guest": guest,
-        "started_over": over, "reasons": []}
+        "tests": tests, "metrics": metrics, "reasons": []}
     if not ended:
         result["reasons"].append(
             "no end after %d s; all tasks are in the console log" % args.timeout)
@@ -296,43 +292,11 @@ def find_accel():
     return accel
 
 
-def emulator_failed(args, result):
-    """TCG's SVM broke a guest (see lab/l1/guest-lib.sh) or the host, and that is
-    all that failed. Of a guest, the script says so. The host: QEMU died; or the
-    host crashed in an interrupt that it got right behind VMRUN, where GIF is clear
-    and no CPU takes one, for the guest's GS is still loaded; or the host was reset
-    and nothing is in its log, as happens with tap, too. It may be that interrupt,
-    if it faults again and again; what is wrong with a driver has the kernel say
-    something first."""
-    failed = [t for t in result["tests"] if t["result"] == "fail"]
-    if not result["guest"] or not all(t["excused"] for t in failed):
-        return False
-    if result["reasons"] in ([CRASHED], [QEMU_DIED]):
-        console = "%s/log/%s.console" % (BUILD, args.name)
-        if not os.path.exists(console):
-            return False
-        with open(console, errors="replace") as f:
-            text = f.read()
-        return (re.search(r"interrupt\+.*\n.*RIP: 0010:__svm_vcpu_run\+", text)
-                is not None or
-                re.search(r"Oops|BUG:|Kernel panic|protection fault|WARNING:|"
-                          r"INFO: task|stall|DMAR:.*fault|DMA-API: .*driver",
-                          text) is None)
-    return bool(failed) and all(r.startswith("exit status")
-                                for r in result["reasons"])
-
-
 def logs(args, attempt=None):
     """Those of the run, or of an attempt of it that was repeated: NAME.1.*"""
     name = args.name if attempt is None else "%s.%d" % (args.name, attempt)
     return ["%s/log/%s.%s" % (BUILD, name, suffix)
             for suffix in ("output", "console", "qemu")]
-
-
-def keep_logs(args, attempt):
-    for path, kept in zip(logs(args), logs(args, attempt)):
-        if os.path.exists(path):
-            os.replace(path, kept)
 
 
 def lock(name):
@@ -350,21 +314,20 @@ def main():
     args = parse_args()
     running = lock(args.name)    # until we end
     accel = args.accel or find_accel()
-    for attempt in (None, *range(1, ATTEMPTS)):
-        for path in logs(args, attempt):
+    for path in logs(args) + logs(args, 1):
+        if os.path.exists(path):
+            os.remove(path)
+    result = boot(args, accel)
+    result["attempts"] = 1
+    # An assertion of TCG's own, rare (bql_locked in cpu_interrupt). Whatever the
+    # kernel does, QEMU must not die of it. make test allows it once.
+    if accel == "tcg" and result["reasons"] == [QEMU_DIED]:
+        print("%s: %s, once more" % (args.name, QEMU_DIED), flush=True)
+        for path, kept in zip(logs(args), logs(args, 1)):
             if os.path.exists(path):
-                os.remove(path)
-    over = 0
-    for attempt in range(1, ATTEMPTS + 1):
+                os.replace(path, kept)
         result = boot(args, accel)
-        over += result["started_over"]
-        if result["result"] == "pass" or attempt == ATTEMPTS:
-            break
-        if accel != "tcg" or not emulator_failed(args, result):
-            break
-        keep_logs(args, attempt)
-        print("%s: the emulated SVM failed, once more" % args.name, flush=True)
-    result["attempts"], result["started_over"] = attempt, over
+        result["attempts"] = 2
     with open("%s/results/%s.json" % (BUILD, args.name), "w") as f:
         json.dump(result, f, indent=1)
         f.write("\n")

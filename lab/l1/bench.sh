@@ -152,7 +152,7 @@ run_tx() {
 	guest_run "$(pktgen kpktgend_0 eth0 "$mac" "$size" 64 8000000)" &&
 	before=$(peer_rx) || return 1
 	begin tx
-	GUEST_PATIENCE=5 guest_run \
+	guest_run \
 		"timeout 50 sh -c 'echo start >/proc/net/pktgen/pgctrl'" || return 1
 	end tx
 	after=$(peer_rx)
@@ -318,27 +318,15 @@ memory() {
 	backend_teardown "$backend"
 }
 
-# measured BACKEND: up to three times, if the emulation loses the guest.
 measured() {
-	local backend=$1 states=$MEMORY try
+	local backend=$1
 
-	for try in 1 2 3; do
-		if [ "$what" = memory ]; then
-			memory "$backend" 256 && memory "$backend" 1024
-		else
-			measure "$backend"
-		fi && return
-		if [ "$try" = 3 ] || guest_alive || ! guest_excused; then
-			break
-		fi
-		guest_kill
-		backend_teardown "$backend"
-		# Its windows are none.
-		WINDOWS=${WINDOWS//"\"$backend\""/'"-"'}
-		MEMORY=$states
-		started_over "$backend: $GUEST_LOST"
-	done
-	guest_fails "$backend" "see above"
+	if [ "$what" = memory ]; then
+		memory "$backend" 256 && memory "$backend" 1024
+	else
+		measure "$backend"
+	fi && return
+	result "$backend" fail "see above"
 	guest_kill
 	backend_teardown "$backend"
 	return 1

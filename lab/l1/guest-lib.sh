@@ -10,7 +10,9 @@ GUEST_DIR=/tmp/guest
 # The way the guest's frames go: a tap in a bridge with the NIC, or the mp
 # device bound to it. Either way eth0 is all of the guest's wire.
 backend_setup() {
-	emit '{"guest": "new"}'
+	# For guest_evidence. The bench counts what is executed, and goes without.
+	[ "$LAB_CONFIG" = bench ] ||
+		echo 1 >/sys/kernel/tracing/events/kvm/kvm_exit/enable
 	case $1 in
 	tap)
 		ip link add br0 type bridge
@@ -48,94 +50,14 @@ backend_teardown() {
 	esac
 }
 
-# Why guest_expect gave up.
-GUEST_BROKEN="the emulated SVM failed"
-GUEST_SILENT="the guest is silent"
-GUEST_STUCK="QEMU is stuck in the host's kernel"
-GUEST_GONE="QEMU is gone"
-GUEST_RESET="the guest was reset without a word"
-
 # guest_start tap|macvtap|mp 7.3|debian [QEMU ARGUMENT ...]: until it answers. With
-# GUEST_STATE, a file of guest_save, it goes on from there.
+# GUEST_STATE, a file of guest_save, it goes on from there. A guest that is lost is
+# a failure, whatever lost it: there is no second try.
 guest_start() {
-	local try
-
-	for try in 1 2 3 4 5 6; do
-		guest_launch "$@" && return
-		guest_excused || return 1
-		[ "$try" -lt 6 ] || break
-		guest_kill
-		started_over "$GUEST_LOST"
-	done
-	guest_lost "$GUEST_LOST"
-	return 1
-}
-
-# guest_excused: is that the guest was lost no finding about the host?
-#
-# TCG's SVM now and then leaves a delivered interrupt marked as pending, and KVM
-# gives up on the next MMIO ("KVM internal error. Suberror: 3"), tap or mp alike. Or
-# a timer interrupt gets lost, and the guest sleeps on. Or the guest, as the host
-# itself (lab/host.py), is reset while it runs, and neither its kernel nor QEMU has
-# said anything; why is not known (README.md, Not proven). Other errors of KVM, a
-# QEMU that is gone or stays in mp, vhost or igb, and a guest that panics are
-# findings, and so is all of this under a real KVM.
-guest_excused() {
-	[ "$LAB_ACCEL" = tcg ] || return 1
-	case $GUEST_LOST in
-	"$GUEST_BROKEN" | "$GUEST_SILENT" | "$GUEST_RESET") true ;;
-	*) false ;;
-	esac
-}
-
-# guest_gone: why has QEMU ended? Sets GUEST_LOST.
-guest_gone() {
-	GUEST_LOST=$GUEST_GONE
-	if [ "$GUEST_READY" ] &&
-	   ! grep -qE 'Oops|BUG:|panic - |protection fault' $GUEST_DIR/console &&
-	   ! grep -qv TUNSETSTEERINGEBPF $GUEST_DIR/qemu &&
-	   ! dmesg | grep -qE '(segfault|traps:).*qemu|qemu.*(segfault|trap )'; then
-		GUEST_LOST=$GUEST_RESET
-	fi
-}
-
-# guest_broken: has KVM given up? Sets GUEST_LOST.
-guest_broken() {
-	if grep -q 'KVM internal error. Suberror: 3' $GUEST_DIR/qemu; then
-		GUEST_LOST=$GUEST_BROKEN
-	elif grep -qE 'KVM internal error|KVM: |hardware error' $GUEST_DIR/qemu; then
-		GUEST_LOST="KVM gave up"
-	else
-		return 1
-	fi
-}
-
-# guest_stuck: does a thread of QEMU stay in mp, vhost or igb, or a vhost worker
-# run on and on (of which there is no stack)? An idle one is in vhost_task_fn().
-guest_stuck() {
-	local look
-
-	for look in 1 2 3; do
-		[ "$look" = 1 ] || sleep 1
-		guest_stacks | grep -v vhost_task_fn |
-			grep -qE '\<(mp|mpassthru|vhost|igb)_|^guest: vhost-[0-9]* \(R' ||
-			return 1
-	done
-}
-
-guest_launch() {
 	local backend=$1 kernel=$2 image netdev device mac=52:54:00:12:00:03
 	local wrap=()
-	# Nested under TCG a timer interrupt gets lost now and then, tap or mp
-	# alike, and an idle guest sleeps on. A periodic tick wakes it, or else
-	# guest_nudge.
-	local tick="nohz=off highres=off"
-	local console=socket,id=serial,path=$GUEST_DIR/nudge,server=on,wait=off
 
 	shift 2
-	GUEST_LOST=$GUEST_GONE
-	GUEST_READY=
-	console+=,logfile=$GUEST_DIR/console
 	image=/src/build/guest/vmlinuz-debian
 	if [ "$kernel" != debian ]; then
 		# A debug kernel tests the host; the guest need not be slow.
@@ -153,55 +75,116 @@ guest_launch() {
 		mac=%mac ;;
 	esac
 	device=virtio-net-pci,netdev=n0,mac=$mac,romfile=${GUEST_NET:+,$GUEST_NET}
+	# TCG leaves a delivered exception's type in event_inj, upon which KVM gives
+	# up on the first MMIO after it ("KVM internal error. Suberror: 3"), which
+	# is that of the notification.
+	[ "$LAB_ACCEL" != tcg ] || device+=,modern-pio-notify=on
 
 	mkdir -p $GUEST_DIR
 	rm -f $GUEST_DIR/*
-	emit '{"guest": "new"}'
-	"${wrap[@]}" qemu-system-x86_64 -nodefaults -no-user-config -no-reboot \
+	# Held until its CPU has its place. What ends it stops it: then it can be
+	# looked at (guest_evidence).
+	"${wrap[@]}" qemu-system-x86_64 -nodefaults -no-user-config -S \
+		-action reboot=shutdown,shutdown=pause \
 		-display none -M q35 -accel kvm -cpu host -m 256M \
 		-kernel "$image" -initrd "/src/build/guest/initramfs-$kernel" \
-		-append "console=ttyS0 quiet panic=-1 oops=panic $tick" \
-		-chardev "$console" \
+		-append "console=ttyS0 quiet panic=-1 oops=panic ${GUEST_APPEND:-}" \
+		-chardev file,id=serial,path=$GUEST_DIR/console \
 		-serial chardev:serial \
 		-chardev socket,id=command,path=$GUEST_DIR/command,server=on,wait=off \
 		-serial chardev:command \
-		-monitor unix:$GUEST_DIR/monitor,server=on,wait=off \
+		-qmp unix:$GUEST_DIR/monitor,server=on,wait=off \
 		${GUEST_STATE:+-incoming "exec:cat $GUEST_STATE"} \
 		-netdev "$netdev" -device "$device" "$@" 3>&- \
 		>$GUEST_DIR/qemu 2>&1 &
 	QEMU_PID=$!
-	wait_for 20 guest_listens || return 1
-	guest_connect
+	if ! wait_for 20 guest_listens || ! guest_connect || ! guest_place; then
+		guest_evidence "QEMU does not start"
+		return 1
+	fi
+	guest_monitor cont >/dev/null
 	if [ "${GUEST_STATE:-}" ]; then
 		# The first character after a migration gets lost.
 		printf ' true\n' >&7 && guest_expect 60 @exit
 	else
 		guest_expect 90 @ready
-	fi && GUEST_READY=1
+	fi
 }
 
-# guest_save FILE: migrates it to a file, after which it does not run. A failure
-# says what QEMU is at, and GUEST_LOST why.
+# guest_place: not on the first CPU. There TCG runs a guest into the ground: FXRSTOR
+# on any CPU writes, without a lock, the flags of the first one that say whether it is
+# in a guest and translates by its page tables. Guests were reset by that, and the
+# host. Not a matter of a real KVM.
+guest_place() {
+	local thread
+
+	[ "$LAB_ACCEL" = tcg ] || return 0
+	for thread in $(guest_monitor "info cpus" |
+			sed -n 's/.*thread_id=\([0-9]*\).*/\1/p'); do
+		taskset -pc "1-$(($(nproc --all) - 1))" "$thread" >/dev/null || return 1
+	done
+	[ "${thread:-}" ]
+}
+
+# guest_state: what is wrong with QEMU or its guest; nothing if it runs.
+guest_state() {
+	local status
+
+	if ! kill -0 "$QEMU_PID" 2>/dev/null; then
+		echo "QEMU is gone"
+		return
+	fi
+	if guest_stuck; then
+		echo "QEMU is stuck in the host's kernel"
+		return
+	fi
+	status=$(guest_monitor "info status" | sed -n 's/^VM status: //p')
+	case $status in
+	running|"paused (inmigrate)") ;;
+	*shutdown*) echo "the guest was reset or shut down" ;;
+	*internal-error*) echo "KVM gave up" ;;
+	*) echo "QEMU says: ${status:-nothing}" ;;
+	esac
+}
+
+# guest_stuck: does a thread of QEMU stay in mp, vhost or igb, or a vhost worker
+# run on and on (of which there is no stack)? An idle one is in vhost_task_fn().
+guest_stuck() {
+	local look
+
+	for look in 1 2 3; do
+		[ "$look" = 1 ] || sleep 1
+		guest_stacks | grep -v vhost_task_fn |
+			grep -qE '\<(mp|mpassthru|vhost|igb)_|^guest: vhost-[0-9]* \(R' ||
+			return 1
+	done
+}
+
+# guest_evidence TEXT: all there is to know of a guest that is lost.
+guest_evidence() {
+	echo "guest: lost: $1"
+	guest_stacks
+	if kill -0 "$QEMU_PID" 2>/dev/null; then
+		guest_monitor "info status"
+		guest_monitor "info registers -a"
+	fi
+	echo "guest: KVM's last exits:"
+	tail -n 40 /sys/kernel/tracing/trace
+	echo "guest: QEMU and the guest's console say:"
+	head -n 12 $GUEST_DIR/qemu
+	tail -n 40 $GUEST_DIR/console
+} >&2
+
+# guest_save FILE: migrates it to a file, after which it does not run.
 guest_save() {
 	# In one pass: that it stands still for long does not matter.
 	guest_monitor "migrate_set_parameter downtime-limit 60000" >/dev/null
 	guest_monitor "migrate -d \"exec:cat >$1\"" >/dev/null
 	wait_for 90 guest_saved && return
-	if ! kill -0 "$QEMU_PID"; then
-		GUEST_LOST=$GUEST_GONE
-	elif guest_stuck; then
-		GUEST_LOST=$GUEST_STUCK
-	elif guest_monitor "info migrate" | grep -q 'Status:'; then
-		GUEST_LOST="migration failed"
-	elif ! guest_broken; then
-		GUEST_LOST=$GUEST_SILENT
-	fi
-	guest_stacks
-	guest_monitor "info status" | tail -n 2
-	guest_monitor "info migrate" | tail -n 12
-	guest_log
+	guest_monitor "info migrate" >&2
+	guest_evidence "it was not saved in 90 s: $(guest_state)"
 	return 1
-} >&2
+}
 
 # guest_stacks: what QEMU's threads are at in the host's kernel.
 guest_stacks() {
@@ -220,7 +203,7 @@ guest_saved() {
 }
 
 guest_monitor() {
-	printf '%s\n' "$1" | socat -t 2 - UNIX-CONNECT:$GUEST_DIR/monitor
+	python3 -SE /src/lab/l1/qmp.py $GUEST_DIR/monitor "$1"
 }
 
 # QEMU has the command port up, or is gone already.
@@ -237,80 +220,54 @@ guest_connect() {
 }
 
 # guest_expect SECONDS MARK: print what comes before a line that starts with
-# MARK; that line is GUEST_REPLY. A guest that says nothing for GUEST_PATIENCE
-# seconds is nudged. If it fails, GUEST_LOST is why.
+# MARK; that line is GUEST_REPLY.
 guest_expect() {
-	local end=$((SECONDS + $1)) part=
+	local end=$((SECONDS + $1)) part='' lost=''
 
-	GUEST_LOST=$GUEST_SILENT
 	while [ "$SECONDS" -lt "$end" ]; do
-		if IFS= read -r -t "${GUEST_PATIENCE:-2}" GUEST_REPLY <&6; then
+		if IFS= read -r -t 5 GUEST_REPLY <&6; then
 			GUEST_REPLY=$part${GUEST_REPLY%$'\r'}
 			part=
 			[ "${GUEST_REPLY#"$2"}" = "$GUEST_REPLY" ] || return 0
 			printf '%s\n' "$GUEST_REPLY"
 		else
 			# Above 128: nothing yet. Else the port is closed.
-			[ $? -gt 128 ] || { guest_gone; break; }
+			[ $? -gt 128 ] || { sleep 0.5; end=0; }
 			part+=$GUEST_REPLY
-			! guest_broken || break
-			guest_nudge
+			lost=$(guest_state)
+			[ -z "$lost" ] || break
 		fi
 	done
-	if [ "$GUEST_LOST" = "$GUEST_SILENT" ] && guest_stuck; then
-		GUEST_LOST=$GUEST_STUCK
-		guest_stacks >&2
-	fi
-	echo "guest: no $2 in $1 s: $GUEST_LOST" >&2
-	guest_log >&2
+	guest_evidence "no $2 in $1 s: ${lost:-the guest is silent}"
 	return 1
 }
 
-# An interrupt of the console, for a guest that lost that of its timer. It does
-# nothing for one that waits for the network.
-guest_nudge() {
-	echo | timeout 2 socat -u - UNIX-CONNECT:$GUEST_DIR/nudge 2>/dev/null
-}
-
 # guest_run COMMAND: in the guest; its output and its status. What is run has a
-# time limit of its own, so that silence says that the guest's timers are dead.
+# time limit of its own.
 guest_run() {
-	guest_gone
 	if ! printf '%s\n' "$*" >&7 ||
 	   ! guest_expect 60 @exit; then
-		! guest_excused || guest_lost "$GUEST_LOST"
 		return 99
 	fi
 	return "${GUEST_REPLY#@exit }"
 }
 
-# guest_alive: does it answer, and do its timers work? If not, GUEST_LOST is why.
-guest_alive() {
-	guest_gone
-	printf 'sleep 1\n' >&7 && guest_expect 20 @exit
-} >/dev/null 2>&1
-
-# guest_fails NAME [REMARK]: a result; but what fails as the emulation lost the
-# guest may be repeated, and there is no use in going on: fails then.
+# guest_fails NAME [REMARK]: a result; fails if there is no use in going on, as the
+# guest does not answer any more.
 guest_fails() {
-	local status=0
-
-	if ! guest_alive; then
-		echo "guest: $GUEST_LOST"
-		guest_log
-		! guest_excused || guest_lost "$GUEST_LOST"
-		status=1
-	fi
 	result "$1" fail "${2:-}"
-	return $status
+	guest_run true >/dev/null
 }
 
 guest_stop() {
 	printf 'poweroff -f\n' >&7
-	wait_for 10 eval "! kill -0 $QEMU_PID" || kill -KILL "$QEMU_PID"
-	wait "$QEMU_PID" 2>/dev/null
-	exec 6<&- 7>&-
-	wait "${GUEST_PID:-}" 2>/dev/null
+	wait_for 10 guest_is_down
+	guest_kill
+}
+
+# A guest that is down has QEMU stop, not end.
+guest_is_down() {
+	[ "$(guest_state)" ]
 }
 
 guest_kill() {
@@ -318,12 +275,6 @@ guest_kill() {
 	wait "$QEMU_PID" 2>/dev/null
 	exec 6<&- 7>&-
 	wait "${GUEST_PID:-}" 2>/dev/null
-}
-
-guest_log() {
-	echo "guest: QEMU and the guest's console say:"
-	head -n 12 $GUEST_DIR/qemu
-	tail -n 40 $GUEST_DIR/console
 }
 
 # mp_counters: the lines of fdinfo of QEMU's mp descriptor, "mp-NAME: VALUE".

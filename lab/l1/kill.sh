@@ -39,26 +39,9 @@ peer_flood() {
 	peer iperf3 -c "$GUEST_IP" -u -l 1400 -b 0 -t 60 >/dev/null 2>&1 &
 }
 
-# state_saved: one guest, saved. That QEMU does not answer while it is, and waits
-# for nothing of ours, is the emulation's.
-state_saved() {
-	local try
-
-	for try in 1 2 3; do
-		guest_start mp 7.3 || return 1
-		guest_save /tmp/guest.state && return
-		guest_excused || return 1
-		[ "$try" -lt 3 ] || break
-		guest_kill
-		started_over "$GUEST_LOST while it is saved"
-	done
-	guest_lost "$GUEST_LOST"
-	return 1
-}
-
 baseline_pins=$(pinned)
 least=()
-if ! state_saved; then
+if ! guest_start mp 7.3 || ! guest_save /tmp/guest.state; then
 	result kill fail "no guest to start with"
 	exit 1
 fi

@@ -32,17 +32,6 @@ metric() {
 	emit "{\"metric\": \"$1\", \"value\": ${2:-null}}"
 }
 
-# guest_lost TEXT: what fails from here on, until there is another guest, fails for
-# that the emulation lost this one. started_over TEXT: so there is another.
-guest_lost() {
-	emit "{\"guest_lost\": $(json_string "$1")}"
-}
-
-started_over() {
-	echo "guest: $1, starting over"
-	emit "{\"started_over\": $(json_string "$1")}"
-}
-
 nic_with_mac() {
 	local dev
 

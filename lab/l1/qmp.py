@@ -1,0 +1,41 @@
+#!/usr/bin/python3
+"""qmp.py SOCKET COMMAND: what QEMU's monitor says to a command for humans.
+
+By QMP, whose replies have an end. Debian packages no client for it.
+"""
+
+import json
+import socket
+import sys
+
+
+def main():
+    with socket.socket(socket.AF_UNIX) as qemu:
+        qemu.settimeout(10)
+        qemu.connect(sys.argv[1])
+        lines = qemu.makefile("rw")
+        lines.readline()                       # its greeting
+
+        def execute(command, **arguments):
+            json.dump({"execute": command, "arguments": arguments}, lines)
+            lines.write("\n")
+            lines.flush()
+            for line in lines:
+                reply = json.loads(line)
+                if "event" not in reply:
+                    return reply
+            return {"error": {"desc": "QEMU has closed its monitor"}}
+
+        execute("qmp_capabilities")
+        reply = execute("human-monitor-command",
+                        **{"command-line": sys.argv[2]})
+    if "error" in reply:
+        sys.exit("qmp: " + reply["error"]["desc"])
+    sys.stdout.write(reply["return"].replace("\r", ""))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (OSError, ValueError) as error:
+        sys.exit("qmp: %s" % error)
