@@ -132,6 +132,16 @@ static int mp_set_sndbuf(struct mp_dev *mp, int __user *sp)
 	return 0;
 }
 
+/* There is one queue, and nothing for a program to choose.  -1 is none. */
+static int mp_set_steering(int __user *fdp)
+{
+	int fd;
+
+	if (get_user(fd, fdp))
+		return -EFAULT;
+	return fd == -1 ? 0 : -EOPNOTSUPP;
+}
+
 static int mp_vnet_ioctl(struct mp_dev *mp, unsigned int cmd, int __user *sp)
 {
 	int old = READ_ONCE(mp->vnet_hdr_sz), hdr_sz = old, err;
@@ -172,6 +182,7 @@ out:
  * * -ENOTTY: @cmd is none that an mp device knows
  * * -EFAULT: @arg does not point to memory of the user's
  * * -EINVAL: a value that an mp device does not have
+ * * -EOPNOTSUPP: a BPF program that picks the queue
  * * -ENOTCONN: it is about the bound device, and there is none
  * * -EPERM: no CAP_NET_ADMIN, for the device's address
  * * -EBUSY: the length of the header, while zero-copy is on
@@ -192,6 +203,8 @@ long mp_tap_ioctl(struct mp_dev *mp, unsigned int cmd, unsigned long arg)
 		return mp_set_offload(mp, arg);
 	case TUNSETSNDBUF:
 		return mp_set_sndbuf(mp, argp);
+	case TUNSETSTEERINGEBPF:
+		return mp_set_steering(argp);
 	case SIOCGIFHWADDR:
 		return mp_get_hwaddr(mp, argp);
 	case SIOCSIFHWADDR:

@@ -639,6 +639,15 @@ TEST_F_TIMEOUT(nic, tap_ioctls, CLOCK_TEST)
 	EXPECT_EQ(-1, ioctl(fd, TUNSETSNDBUF, &size));
 	size = INT_MAX;
 	EXPECT_EQ(0, ioctl(fd, TUNSETSNDBUF, &size));
+
+	/* No program is what there is, any other is too much. */
+	size = -1;
+	EXPECT_EQ(0, ioctl(fd, TUNSETSTEERINGEBPF, &size));
+	size = 0;
+	EXPECT_EQ(-1, ioctl(fd, TUNSETSTEERINGEBPF, &size));
+	EXPECT_EQ(EOPNOTSUPP, errno);
+	EXPECT_EQ(-1, ioctl(fd, TUNSETSTEERINGEBPF, NULL));
+	EXPECT_EQ(EFAULT, errno);
 }
 
 TEST_F_TIMEOUT(nic, addresses, CLOCK_TEST)
