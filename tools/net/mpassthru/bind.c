@@ -2,63 +2,18 @@
 /* mpctl bind: prepare a NIC, bind it to a descriptor, run the command. */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
-#include <net/if.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <sys/ioctl.h>
-
-#include <linux/mpassthru.h>
+#include <sys/socket.h>
 
 #include "mpctl.h"
-#include "nic.h"
+#include "node.h"
+#include "setup.h"
 
 static const char netdev_arg[] = "-netdev tap,id=n0,fd=%fd,vhost=on";
-
-struct bind_args {
-	const char	*dev;
-	char		**cmd;		/* to run, NULL terminated */
-	bool		promisc;
-	bool		own_mac;	/* --mac was given */
-	unsigned char	mac[6];
-};
-
-static int parse_mac(const char *text, unsigned char *mac)
-{
-	char end;
-
-	if (sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%c", &mac[0],
-		   &mac[1], &mac[2], &mac[3], &mac[4], &mac[5], &end) != 6)
-		return -EINVAL;
-	/* A group address cannot be a guest's own, nor can zero. */
-	if (mac[0] & 1 || !memcmp(mac, "\0\0\0\0\0\0", 6))
-		return -EINVAL;
-	return 0;
-}
-
-static int parse_queues(const char *text)
-{
-	unsigned long queues;
-	char *end;
-
-	queues = strtoul(text, &end, 10);
-	if (*end || end == text || !queues) {
-		say(0, "--queues %s: not a number of queues", text);
-		return EXIT_USAGE;
-	}
-	if (queues > 1) {
-		say(0, "--queues %s: more than one queue is not supported yet",
-		    text);
-		hint("Leave --queues out: one queue serves the guest.");
-		return EXIT_USAGE;
-	}
-	return EXIT_OK;
-}
 
 static bool takes_fd(char **cmd)
 {
@@ -68,174 +23,37 @@ static bool takes_fd(char **cmd)
 	return false;
 }
 
-static int parse_args(int argc, char **argv, struct bind_args *args)
+/* @cmd returns the command to run, NULL terminated. */
+static int parse_args(int argc, char **argv, struct setup *setup, char ***cmd)
 {
-	static const struct option options[] = {
-		{ "queues", required_argument, NULL, 'q' },
-		{ "mac", required_argument, NULL, 'm' },
-		{ "promisc", no_argument, NULL, 'p' },
-		{ }
-	};
+	static const struct option options[] = { SETUP_OPTIONS, { } };
 	int opt;
 
 	/* "--" ends the options: whatever comes after belongs to the command */
 	while ((opt = getopt_long(argc, argv, "-", options, NULL)) != -1) {
-		switch (opt) {
-		case 1:
-			if (args->dev) {
-				say(0, "unexpected '%s'; is '--' missing?",
-				    optarg);
+		if (opt != 1) {
+			if (setup_option(setup, opt, optarg))
 				return EXIT_USAGE;
-			}
-			args->dev = optarg;
-			break;
-		case 'q':
-			if (parse_queues(optarg))
-				return EXIT_USAGE;
-			break;
-		case 'm':
-			if (parse_mac(optarg, args->mac)) {
-				say(0, "--mac %s: not a station address",
-				    optarg);
-				return EXIT_USAGE;
-			}
-			args->own_mac = true;
-			break;
-		case 'p':
-			args->promisc = true;
-			break;
-		default:
+			continue;
+		}
+		if (setup->dev) {
+			say(0, "unexpected '%s'; is '--' missing?", optarg);
 			return EXIT_USAGE;
 		}
+		setup->dev = optarg;
 	}
-	args->cmd = argv + optind;
-	if (!args->dev || !*args->cmd) {
+	*cmd = argv + optind;
+	if (!setup->dev || !**cmd) {
 		say(0, "bind needs a device, '--' and a command to run");
 		hint("mpctl bind eth0 -- qemu-system-x86_64 ... %s",
 		     netdev_arg);
 		return EXIT_USAGE;
 	}
-	if (!takes_fd(args->cmd)) {
+	if (!takes_fd(*cmd)) {
 		say(0, "'%%fd' does not appear in the command");
 		hint("It stands for the descriptor: %s", netdev_arg);
 		return EXIT_USAGE;
 	}
-	if (args->own_mac && args->promisc) {
-		say(0, "--mac and --promisc exclude each other");
-		return EXIT_USAGE;
-	}
-	return EXIT_OK;
-}
-
-static int open_node(void)
-{
-	/* No O_CLOEXEC: the command inherits the descriptor. */
-	int fd = open(MP_NODE, O_RDWR);
-
-	if (fd >= 0)
-		return fd;
-	say(errno, MP_NODE);
-	switch (errno) {
-	case ENOENT:
-	case ENODEV:
-	case ENXIO:
-		hint("Load the module: modprobe vhost_mpassthru");
-		hint("The kernel needs CONFIG_VHOST_PASSTHRU.");
-		return -EXIT_NODE;
-	case EACCES:
-	case EPERM:
-		hint("Run as root, or give this user the device node.");
-		return -EXIT_RIGHTS;
-	}
-	return -EXIT_SYSTEM;
-}
-
-static int prepare_failed(const char *dev, const char *what, int err)
-{
-	say(-err, "%s: %s", dev, what);
-	if (err != -EPERM)
-		return EXIT_REFUSED;
-	hint("CAP_NET_ADMIN is needed; run as root.");
-	return EXIT_RIGHTS;
-}
-
-static int prepare_nic(struct bind_args *args)
-{
-	const char *dev = args->dev;
-	int err;
-
-	err = nic_exists(dev);
-	if (err) {
-		say(-err, "%s", dev);
-		hint("List the devices of this network namespace: ip link");
-		return EXIT_NIC;
-	}
-	err = nic_set_queues(dev, 1);
-	if (err) {
-		err = prepare_failed(dev, "cannot set one queue", err);
-		hint("Try: ethtool -L %s combined 1", dev);
-		return err;
-	}
-	err = nic_up(dev);
-	if (err)
-		return prepare_failed(dev, "cannot bring the link up", err);
-	if (args->promisc || args->own_mac) {
-		err = nic_accept(dev, args->promisc ? NULL : args->mac);
-		if (err < 0)
-			return prepare_failed(dev, "cannot add address", err);
-	}
-	if (!args->own_mac) {
-		err = nic_get_mac(dev, args->mac);
-		if (err)
-			return prepare_failed(dev, "has no address", err);
-	}
-	return EXIT_OK;
-}
-
-static int bind_failed(const char *dev, int err, const char *msg)
-{
-	say(err, "%s: cannot be bound", dev);
-	if (*msg)
-		hint("The kernel says: %s", msg);
-
-	switch (err) {
-	case EPERM:
-	case EACCES:
-		hint("CAP_NET_ADMIN is needed; run as root.");
-		return EXIT_RIGHTS;
-	case ENODEV:
-		hint("It is not in the network namespace of mpctl: ip link");
-		return EXIT_NIC;
-	case EOPNOTSUPP:
-		hint("Its driver cannot receive into guest memory.");
-		hint("Which one it is: ethtool -i %s", dev);
-		return EXIT_REFUSED;
-	case EBUSY:
-		hint("Something else uses it: another guest (mpctl show %s),",
-		     dev);
-		hint("a bridge or bond (ip link set %s nomaster), or XDP",
-		     dev);
-		hint("(ip link set %s xdp off).", dev);
-		return EXIT_REFUSED;
-	case EINVAL:
-		hint("One receive queue is needed: ethtool -L %s combined 1",
-		     dev);
-		return EXIT_REFUSED;
-	}
-	return EXIT_SYSTEM;
-}
-
-static int bind_nic(int fd, const char *dev)
-{
-	char msg[256] = "";
-	struct mpassthru_bind bind = {
-		.msg = (uintptr_t)msg,
-		.msg_len = sizeof(msg),
-	};
-
-	memcpy(bind.ifname, dev, strlen(dev));
-	if (ioctl(fd, MPASSTHRU_BINDDEV, &bind) < 0)
-		return bind_failed(dev, errno, msg);
 	return EXIT_OK;
 }
 
@@ -265,16 +83,14 @@ static char *expand(const char *arg, const char *fd, const char *mac)
 	return text;
 }
 
-static int run(int fd, struct bind_args *args)
+static int run(int fd, const unsigned char *mac, char **cmd)
 {
-	const unsigned char *m = args->mac;
-	char fd_text[16], mac_text[18];
+	char fd_text[16], mac_text[MAC_TEXT_LEN];
 	char **arg, *text;
 
 	snprintf(fd_text, sizeof(fd_text), "%d", fd);
-	snprintf(mac_text, sizeof(mac_text), "%02x:%02x:%02x:%02x:%02x:%02x",
-		 m[0], m[1], m[2], m[3], m[4], m[5]);
-	for (arg = args->cmd; *arg; arg++) {
+	mac_format(mac, mac_text);
+	for (arg = cmd; *arg; arg++) {
 		text = expand(*arg, fd_text, mac_text);
 		if (!text) {
 			say(errno, "cannot set up the command");
@@ -283,27 +99,43 @@ static int run(int fd, struct bind_args *args)
 		*arg = text;
 	}
 
-	execvp(args->cmd[0], args->cmd);
-	say(errno, "%s", args->cmd[0]);
+	execvp(cmd[0], cmd);
+	say(errno, "%s", cmd[0]);
 	return errno == ENOENT ? EXIT_NOCMD : EXIT_NOEXEC;
 }
 
 int mpctl_bind(int argc, char **argv)
 {
-	struct bind_args args = {};
-	int fd, err;
+	struct setup setup = {};
+	int fd, sock, err;
+	char **cmd;
 
-	err = parse_args(argc, argv, &args);
+	err = parse_args(argc, argv, &setup, &cmd);
 	if (err)
 		return err;
-	fd = open_node();
+	fd = node_open();
 	if (fd < 0)
 		return -fd;
-	err = prepare_nic(&args);
+	err = setup_nic(&setup);
 	if (err)
 		return err;
-	err = bind_nic(fd, args.dev);
+	/* First, so that nothing is set on a NIC of another guest. */
+	err = node_bind(fd, setup.dev);
 	if (err)
 		return err;
-	return run(fd, &args);
+
+	/*
+	 * The command inherits it, so that its end is the end of what is
+	 * received for it.  Protocol 0: the socket itself receives nothing.
+	 */
+	sock = socket(AF_PACKET, SOCK_RAW, 0);
+	if (sock < 0) {
+		say(errno, "packet socket");
+		hint("CAP_NET_RAW and CONFIG_PACKET are needed.");
+		return errno == EPERM ? EXIT_RIGHTS : EXIT_SYSTEM;
+	}
+	err = setup_receive(&setup, sock);
+	if (err)
+		return err;
+	return run(fd, setup.mac, cmd);
 }

@@ -11,29 +11,42 @@ static const char help[] =
 "  mpctl - bind a NIC to a KVM guest through " MP_NODE "\n"
 "\n"
 "SYNOPSIS\n"
-"  mpctl bind DEV [--queues N] [--mac MAC | --promisc] -- COMMAND [ARG ...]\n"
+"  mpctl bind DEV [--filter] [--mac MAC] [--queues N] -- COMMAND [ARG ...]\n"
+"  mpctl rebind DEV [--pid PID] [--fd FD] [--filter] [--mac MAC]\n"
 "  mpctl show [DEV]\n"
 "  mpctl --help\n"
 "\n"
 "DESCRIPTION\n"
-"  bind   Opens " MP_NODE ", sets DEV to as many queues as are bound,\n"
-"         brings the link up, binds DEV and executes COMMAND in the place of\n"
-"         mpctl.  In every ARG, %fd is replaced by the number of the bound\n"
-"         descriptor and %mac by the address the guest is to use.  DEV goes\n"
-"         back to the host when COMMAND ends.\n"
+"  bind    Opens " MP_NODE ", sets DEV to as many queues as are bound,\n"
+"          brings the link up, binds DEV and executes COMMAND in the place of\n"
+"          mpctl.  In every ARG, %fd is replaced by the number of the bound\n"
+"          descriptor and %mac by the address the guest is to use.  DEV goes\n"
+"          back to the host when COMMAND ends.\n"
 "\n"
-"  show   Prints the counters of every open mp descriptor, or of those bound\n"
-"         to DEV, with the process that holds it.  They are read from\n"
-"         /proc/PID/fdinfo/FD; only root sees those of other users.\n"
+"  rebind  After the driver of DEV was reloaded, or DEV was plugged in again or\n"
+"          came back from another network namespace: binds it to the unbound\n"
+"          descriptor of a process that runs, as bind does.  Its guest goes on.\n"
 "\n"
-"OPTIONS of bind\n"
+"  show    Prints the counters of every open mp descriptor, or of those bound\n"
+"          to DEV, with the process that holds it.  They are read from\n"
+"          /proc/PID/fdinfo/FD; only root sees those of other users.\n"
+"\n"
+"OPTIONS of bind and rebind\n"
+"  --filter    DEV receives frames to the guest's address, to its own, to\n"
+"              groups and to all stations.  Without it DEV is promiscuous: the\n"
+"              guest may choose, change or forward addresses.\n"
+"              It is set through a packet socket that COMMAND inherits, and\n"
+"              ends with it: nothing is left behind on DEV.\n"
+"  --promisc   As without --filter.\n"
+"  --mac MAC   The address of the guest.  Without it %mac is a local one that is\n"
+"              derived from the permanent address of DEV, and always the same.\n"
+"              Do not give the guest the address of DEV: the host still sends\n"
+"              from that, and a guest that is moved away would take it along.\n"
 "  --queues N  Queues to bind.  Only 1 for now, which is the default.\n"
-"  --mac MAC   The guest uses MAC; the NIC receives frames to it next to\n"
-"              those to its own address.  Without it %mac is the NIC's own.\n"
-"  --promisc   The NIC receives everything: the guest may choose, change or\n"
-"              forward addresses.\n"
-"              Both are set through a packet socket that COMMAND inherits, and\n"
-"              end with it: nothing is left behind on the NIC.\n"
+"\n"
+"OPTIONS of rebind\n"
+"  --pid PID   The process to bind DEV to,\n"
+"  --fd FD     and its descriptor.  Needed where several are unbound.\n"
 "\n"
 "EXIT STATUS\n"
 "  that of COMMAND, once it runs; otherwise\n"
@@ -41,10 +54,11 @@ static const char help[] =
 "  1    wrong use\n"
 "  2    " MP_NODE " is missing: module or CONFIG_VHOST_PASSTHRU\n"
 "  3    no such network device\n"
-"  4    missing rights: bind needs CAP_NET_ADMIN\n"
+"  4    missing rights: bind needs CAP_NET_ADMIN and CAP_NET_RAW, rebind\n"
+"       CAP_SYS_PTRACE, too\n"
 "  5    DEV cannot be bound: its driver, its queues, or it is in use\n"
 "  6    another system call failed\n"
-"  7    show found no descriptor\n"
+"  7    show and rebind found no descriptor\n"
 "  126  COMMAND cannot be executed\n"
 "  127  COMMAND was not found\n"
 "\n"
@@ -77,13 +91,17 @@ int main(int argc, char **argv)
 		argv[1] = "mpctl bind";	/* how getopt() names us */
 		return mpctl_bind(argc - 1, argv + 1);
 	}
+	if (!strcmp(cmd, "rebind")) {
+		argv[1] = "mpctl rebind";
+		return mpctl_rebind(argc - 1, argv + 1);
+	}
 	if (!strcmp(cmd, "show"))
 		return mpctl_show(argc - 1, argv + 1);
 
 	if (*cmd)
 		say(0, "'%s': unknown command", cmd);
 	else
-		say(0, "a command is needed: bind or show");
+		say(0, "a command is needed: bind, rebind or show");
 	hint("See: mpctl --help");
 	return EXIT_USAGE;
 }

@@ -13,6 +13,7 @@
 #include <linux/if_packet.h>
 #include <linux/sockios.h>
 
+#include "mac.h"
 #include "nic.h"
 
 static int nic_ioctl(const char *dev, unsigned long cmd, struct ifreq *ifr)
@@ -71,46 +72,66 @@ int nic_up(const char *dev)
 	return nic_ioctl(dev, SIOCSIFFLAGS, &ifr);
 }
 
-int nic_get_mac(const char *dev, unsigned char *mac)
+int nic_get_permanent_mac(const char *dev, unsigned char *mac)
 {
-	struct ifreq ifr = {};
+	struct {
+		struct ethtool_perm_addr addr;
+		unsigned char data[MAC_LEN];
+	} perm = {
+		.addr = { .cmd = ETHTOOL_GPERMADDR, .size = MAC_LEN },
+	};
+	struct ifreq ifr = { .ifr_data = (void *)&perm };
 	int err;
+
+	err = nic_ioctl(dev, SIOCETHTOOL, &ifr);
+	if (!err && memcmp(perm.data, "\0\0\0\0\0\0", MAC_LEN)) {
+		memcpy(mac, perm.data, MAC_LEN);
+		return 0;
+	}
 
 	err = nic_ioctl(dev, SIOCGIFHWADDR, &ifr);
 	if (!err)
-		memcpy(mac, ifr.ifr_hwaddr.sa_data, 6);
+		memcpy(mac, ifr.ifr_hwaddr.sa_data, MAC_LEN);
 	return err;
 }
 
 /*
  * A packet socket's membership, not the device's flags or address list: it
  * goes away with the last process that holds the socket, however that ends.
- * Protocol 0, so the socket itself receives nothing.
  */
-int nic_accept(const char *dev, const unsigned char *mac)
+static int nic_accept(const char *dev, int sock, unsigned short type,
+		      const unsigned char *mac)
 {
-	struct packet_mreq mreq = { .mr_type = PACKET_MR_PROMISC };
+	struct packet_mreq mreq = { .mr_type = type };
 	struct ifreq ifr = {};
-	int fd, err;
+	int err;
 
 	err = nic_ioctl(dev, SIOCGIFINDEX, &ifr);
 	if (err)
 		return err;
 	mreq.mr_ifindex = ifr.ifr_ifindex;
 	if (mac) {
-		mreq.mr_type = PACKET_MR_UNICAST;
-		mreq.mr_alen = 6;
-		memcpy(mreq.mr_address, mac, 6);
+		mreq.mr_alen = MAC_LEN;
+		memcpy(mreq.mr_address, mac, MAC_LEN);
 	}
-
-	fd = socket(AF_PACKET, SOCK_RAW, 0);
-	if (fd < 0)
+	if (setsockopt(sock, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &mreq,
+		       sizeof(mreq)) < 0)
 		return -errno;
-	if (setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &mreq,
-		       sizeof(mreq)) < 0) {
-		err = -errno;
-		close(fd);
+	return 0;
+}
+
+int nic_accept_all(const char *dev, int sock)
+{
+	return nic_accept(dev, sock, PACKET_MR_PROMISC, NULL);
+}
+
+int nic_accept_filtered(const char *dev, const unsigned char *mac, int sock)
+{
+	int err;
+
+	/* Which groups the guest has joined, nobody tells: IPv6 needs some. */
+	err = nic_accept(dev, sock, PACKET_MR_ALLMULTI, NULL);
+	if (err)
 		return err;
-	}
-	return fd;
+	return nic_accept(dev, sock, PACKET_MR_UNICAST, mac);
 }

@@ -6,12 +6,16 @@
 int nic_exists(const char *dev);
 int nic_set_queues(const char *dev, unsigned int queues);
 int nic_up(const char *dev);
-int nic_get_mac(const char *dev, unsigned char *mac);
+
+/* The address that the NIC was made with; of one that has none, its own. */
+int nic_get_permanent_mac(const char *dev, unsigned char *mac);
 
 /*
- * Let the NIC accept frames to @mac too, or with @mac NULL frames to any
- * address.  Returns a descriptor: the setting lasts until it is closed.
+ * Have the NIC receive all frames; or frames to its own address, to @mac, and
+ * to groups.  It lasts until the packet socket @sock is closed, or the NIC is
+ * unregistered.
  */
-int nic_accept(const char *dev, const unsigned char *mac);
+int nic_accept_all(const char *dev, int sock);
+int nic_accept_filtered(const char *dev, const unsigned char *mac, int sock);
 
 #endif /* MPCTL_NIC_H */

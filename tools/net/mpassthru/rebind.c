@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * mpctl rebind: bind a NIC to the descriptor of a process that runs, whose own
+ * went away.  The kernel unbinds a NIC that is unregistered, as when its driver
+ * is reloaded or it moves to another network namespace.
+ */
+
+#include <dirent.h>
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include <linux/if_packet.h>
+#include <linux/sockios.h>
+
+#include "holder.h"
+#include "mpctl.h"
+#include "node.h"
+#include "setup.h"
+
+struct search {
+	pid_t		pid;		/* in this process; 0 for any */
+	int		fd;		/* this descriptor; -1 for any */
+	unsigned int	found;
+	struct holder	holder;		/* the first that was found */
+};
+
+static int parse_number(const char *name, const char *text, int min, int *val)
+{
+	char *end;
+	long n;
+
+	n = strtol(text, &end, 10);
+	if (*end || end == text || n < min || n > 0x7fffffff) {
+		say(0, "--%s %s: not a number of one", name, text);
+		hint("The numbers are those of: mpctl show");
+		return EXIT_USAGE;
+	}
+	*val = n;
+	return EXIT_OK;
+}
+
+static int parse_args(int argc, char **argv, struct setup *setup,
+		      struct search *search)
+{
+	static const struct option options[] = {
+		SETUP_OPTIONS,
+		{ "pid", required_argument, NULL, 'P' },
+		{ "fd", required_argument, NULL, 'F' },
+		{ }
+	};
+	int opt, err;
+
+	while ((opt = getopt_long(argc, argv, "-", options, NULL)) != -1) {
+		switch (opt) {
+		case 1:
+			if (setup->dev) {
+				say(0, "rebind takes one device");
+				return EXIT_USAGE;
+			}
+			setup->dev = optarg;
+			err = EXIT_OK;
+			break;
+		case 'P':
+			err = parse_number("pid", optarg, 1, &search->pid);
+			break;
+		case 'F':
+			err = parse_number("fd", optarg, 0, &search->fd);
+			break;
+		default:
+			err = setup_option(setup, opt, optarg);
+		}
+		if (err)
+			return err;
+	}
+	if (!setup->dev || optind < argc) {
+		say(0, "rebind needs a device and no command");
+		hint("mpctl rebind eth0");
+		return EXIT_USAGE;
+	}
+	return EXIT_OK;
+}
+
+static bool search_matches(const struct search *search,
+			   const struct holder *holder)
+{
+	return !*holder->dev &&
+	       (!search->pid || holder->pid == search->pid) &&
+	       (search->fd < 0 || holder->fd == search->fd);
+}
+
+static bool search_holder(const struct holder *holder, void *arg)
+{
+	struct search *search = arg;
+
+	if (search_matches(search, holder) && !search->found++)
+		search->holder = *holder;
+	return true;
+}
+
+static bool list_holder(const struct holder *holder, void *arg)
+{
+	if (search_matches(arg, holder))
+		hint("--pid %d --fd %d  (%s)", holder->pid, holder->fd,
+		     holder->comm);
+	return true;
+}
+
+static int search_run(struct search *search)
+{
+	int err;
+
+	err = holder_each(search_holder, search);
+	if (err && err != -EACCES) {
+		say(-err, "/proc");
+		return EXIT_SYSTEM;
+	}
+	if (!search->found) {
+		say(0, "no %s has an unbound descriptor of %s",
+		    search->pid ? "such process" : "process", MP_NODE);
+		hint("Those that there are, and what is bound: mpctl show");
+		if (err)
+			hint("Not all processes could be looked at; run as root.");
+		return EXIT_NOTHING;
+	}
+	if (search->found > 1) {
+		say(0, "more than one descriptor is unbound; choose by");
+		holder_each(list_holder, search);
+		return EXIT_USAGE;
+	}
+	return EXIT_OK;
+}
+
+static int take(int pidfd, int fd)
+{
+	return syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+}
+
+/* Returns a copy of the descriptor that was found, or minus an EXIT_ status. */
+static int take_node(const struct holder *holder, int pidfd)
+{
+	struct holder copy = { .pid = getpid() };
+
+	copy.fd = take(pidfd, holder->fd);
+	if (copy.fd < 0) {
+		say(errno, "descriptor %d of process %d", holder->fd,
+		    holder->pid);
+		if (errno != EPERM)
+			return -EXIT_SYSTEM;
+		hint("CAP_SYS_PTRACE is needed; run as root.");
+		return -EXIT_RIGHTS;
+	}
+	/* It may have been closed since, and be another file. */
+	if (!holder_read(&copy) || *copy.dev) {
+		say(0, "descriptor %d of process %d has just changed",
+		    holder->fd, holder->pid);
+		hint("Look again: mpctl show");
+		return -EXIT_NOTHING;
+	}
+	return copy.fd;
+}
+
+/* The packet socket that mpctl bind left to the process; -1 if it has none. */
+static int take_packet_socket(pid_t pid, int pidfd)
+{
+	struct sockaddr_ll addr;
+	char path[64], link[32];
+	struct dirent *ent;
+	socklen_t len;
+	int sock = -1;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	dir = opendir(path);
+	if (!dir)
+		return -1;
+	while (sock < 0 && (ent = readdir(dir))) {
+		if (readlinkat(dirfd(dir), ent->d_name, link, sizeof(link)) < 7 ||
+		    strncmp(link, "socket:", 7))
+			continue;
+		sock = take(pidfd, atoi(ent->d_name));
+		if (sock < 0)
+			continue;
+		len = sizeof(addr);
+		if (!getsockname(sock, (struct sockaddr *)&addr, &len) &&
+		    addr.sll_family == AF_PACKET && !addr.sll_protocol)
+			break;
+		close(sock);
+		sock = -1;
+	}
+	closedir(dir);
+	return sock;
+}
+
+/* Is the socket, and so the descriptor, of another namespace than we are? */
+static bool other_netns(int sock)
+{
+	struct stat theirs, ours;
+	bool other;
+	int fd;
+
+	fd = ioctl(sock, SIOCGSKNS);
+	if (fd < 0)
+		return false;
+	other = !fstat(fd, &theirs) && !stat("/proc/self/ns/net", &ours) &&
+		(theirs.st_ino != ours.st_ino || theirs.st_dev != ours.st_dev);
+	close(fd);
+	return other;
+}
+
+static int rebind(struct setup *setup, const struct holder *holder, int pidfd)
+{
+	int fd, sock, err;
+
+	fd = take_node(holder, pidfd);
+	if (fd < 0)
+		return -fd;
+	sock = take_packet_socket(holder->pid, pidfd);
+	if (sock >= 0 && other_netns(sock)) {
+		say(0, "process %d opened %s in another network namespace",
+		    holder->pid, MP_NODE);
+		hint("It is there that %s has to be, and mpctl rebind to run:",
+		     setup->dev);
+		hint("ip netns exec NAME mpctl rebind %s", setup->dev);
+		return EXIT_NIC;
+	}
+	err = setup_nic(setup);
+	if (err)
+		return err;
+	err = node_bind(fd, setup->dev);
+	if (err == EXIT_NIC && sock < 0)
+		hint("It is looked for in the network namespace where process %d opened %s.",
+		     holder->pid, MP_NODE);
+	if (err)
+		return err;
+	printf("%s is bound to descriptor %d of process %d (%s)\n", setup->dev,
+	       holder->fd, holder->pid, holder->comm);
+
+	/* A copy of ours would end with us; that of the process stays. */
+	if (sock >= 0)
+		return setup_receive(setup, sock);
+	say(0, "process %d has no packet socket of mpctl bind: %s filters",
+	    holder->pid, setup->dev);
+	hint("It receives frames to its own address only, unless you run:");
+	hint("ip link set %s promisc on", setup->dev);
+	return EXIT_OK;
+}
+
+int mpctl_rebind(int argc, char **argv)
+{
+	struct search search = { .fd = -1 };
+	struct setup setup = {};
+	int pidfd, err;
+
+	err = parse_args(argc, argv, &setup, &search);
+	if (err)
+		return err;
+	err = search_run(&search);
+	if (err)
+		return err;
+
+	pidfd = syscall(SYS_pidfd_open, search.holder.pid, 0);
+	if (pidfd < 0) {
+		say(errno, "process %d", search.holder.pid);
+		return errno == ESRCH ? EXIT_NOTHING : EXIT_SYSTEM;
+	}
+	return rebind(&setup, &search.holder, pidfd);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef MPCTL_SETUP_H
+#define MPCTL_SETUP_H
+
+#include <stdbool.h>
+
+#include "mac.h"
+
+/* How a NIC is to be for its guest. */
+struct setup {
+	const char	*dev;
+	bool		filter;		/* the NIC's filters stay in force */
+	bool		own_mac;	/* mac was given, not derived */
+	unsigned char	mac[MAC_LEN];	/* of the guest */
+};
+
+/* For getopt_long(), and what to do with the answer.  Returns EXIT_ status. */
+#define SETUP_OPTIONS						\
+	{ "queues", required_argument, NULL, 'q' },		\
+	{ "mac", required_argument, NULL, 'm' },		\
+	{ "filter", no_argument, NULL, 'f' },			\
+	{ "promisc", no_argument, NULL, 'p' }
+
+int setup_option(struct setup *setup, int opt, const char *arg);
+
+/*
+ * Before the NIC is bound: one queue, up; and fills in @setup->mac if it was not
+ * given.  Returns an EXIT_ status; what failed has been said.
+ */
+int setup_nic(struct setup *setup);
+
+/*
+ * Has the NIC receive what its guest is to get, for as long as somebody has
+ * the packet socket @sock.  Returns an EXIT_ status, as above.
+ */
+int setup_receive(const struct setup *setup, int sock);
+
+#endif /* MPCTL_SETUP_H */
