@@ -159,8 +159,9 @@ sleep 1000 <>/dev/net/mp 3>&- 4>&- >/dev/null 2>&1 &
 opener_pid=$!
 wait_for 5 mpctl show -
 check rebind-no-socket says 0 "promisc on" mpctl rebind eth0
-check rebind-no-rights says 4 "run as root" \
-	capsh --drop=cap_sys_ptrace --user=nobody -- -c "mpctl rebind eth0"
+nic_reload
+check rebind-no-rights says 7 "run as root" \
+	capsh --drop=cap_sys_ptrace -- -c "mpctl rebind eth0"
 kill $opener_pid
 wait $opener_pid 2>/dev/null
 
