@@ -26,7 +26,13 @@ static bool takes_fd(char **cmd)
 /* @cmd returns the command to run, NULL terminated. */
 static int parse_args(int argc, char **argv, struct setup *setup, char ***cmd)
 {
-	static const struct option options[] = { SETUP_OPTIONS, { } };
+	static const struct option options[] = {
+		{ "queues", required_argument, NULL, 'q' },
+		{ "mac", required_argument, NULL, 'm' },
+		{ "filter", no_argument, NULL, 'f' },
+		{ "promisc", no_argument, NULL, 'p' },
+		{ }
+	};
 	int opt;
 
 	/* "--" ends the options: whatever comes after belongs to the command */

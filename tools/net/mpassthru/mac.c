@@ -29,10 +29,10 @@ void mac_format(const unsigned char *mac, char *text)
 
 /*
  * A function of the permanent address and of nothing else: the same after a
- * reboot, a new installation or a change of the NIC's address, and another for
- * each NIC.  All bits are mixed (the finalizer of MurmurHash3).  To set the
- * local bit alone would make the address that BMCs and others derive the same
- * way, and change nothing where the NIC's address is a local one.
+ * reboot, a new installation or a change of the NIC's address, and, by 46 bits
+ * of a hash (the finalizer of MurmurHash3), another one for each NIC.  To set
+ * the local bit of the NIC's address makes what other programs make of it, too,
+ * and is no change where that is a local address already.
  */
 void mac_derive(const unsigned char *perm, unsigned char *mac)
 {

@@ -42,7 +42,7 @@ static const char help[] =
 "              derived from the permanent address of DEV, and always the same.\n"
 "              Do not give the guest the address of DEV: the host still sends\n"
 "              from that, and a guest that is moved away would take it along.\n"
-"  --queues N  Queues to bind.  Only 1 for now, which is the default.\n"
+"  --queues N  Queues to bind (not with rebind).  Only 1 for now.\n"
 "\n"
 "OPTIONS of rebind\n"
 "  --pid PID   The process to bind DEV to,\n"

@@ -51,7 +51,9 @@ static int parse_args(int argc, char **argv, struct setup *setup,
 		      struct search *search)
 {
 	static const struct option options[] = {
-		SETUP_OPTIONS,
+		{ "mac", required_argument, NULL, 'm' },
+		{ "filter", no_argument, NULL, 'f' },
+		{ "promisc", no_argument, NULL, 'p' },
 		{ "pid", required_argument, NULL, 'P' },
 		{ "fd", required_argument, NULL, 'F' },
 		{ }
@@ -127,7 +129,7 @@ static int search_run(struct search *search)
 		    search->pid ? "such process" : "process", MP_NODE);
 		hint("Those that there are, and what is bound: mpctl show");
 		if (err)
-			hint("Not all processes could be looked at; run as root.");
+			hint("Not all could be looked at; run as root.");
 		return EXIT_NOTHING;
 	}
 	if (search->found > 1) {
@@ -170,8 +172,8 @@ static int take_node(const struct holder *holder, int pidfd)
 /* The packet socket that mpctl bind left to the process; -1 if it has none. */
 static int take_packet_socket(pid_t pid, int pidfd)
 {
+	char path[64], link[32] = "";
 	struct sockaddr_ll addr;
-	char path[64], link[32];
 	struct dirent *ent;
 	socklen_t len;
 	int sock = -1;
@@ -182,7 +184,8 @@ static int take_packet_socket(pid_t pid, int pidfd)
 	if (!dir)
 		return -1;
 	while (sock < 0 && (ent = readdir(dir))) {
-		if (readlinkat(dirfd(dir), ent->d_name, link, sizeof(link)) < 7 ||
+		if (readlinkat(dirfd(dir), ent->d_name, link,
+			       sizeof(link) - 1) < 0 ||
 		    strncmp(link, "socket:", 7))
 			continue;
 		sock = take(pidfd, atoi(ent->d_name));
@@ -215,7 +218,8 @@ static bool other_netns(int sock)
 	return other;
 }
 
-static int rebind(struct setup *setup, const struct holder *holder, int pidfd)
+static int rebind_to(const struct holder *holder, int pidfd,
+		     struct setup *setup)
 {
 	int fd, sock, err;
 
@@ -226,9 +230,8 @@ static int rebind(struct setup *setup, const struct holder *holder, int pidfd)
 	if (sock >= 0 && other_netns(sock)) {
 		say(0, "process %d opened %s in another network namespace",
 		    holder->pid, MP_NODE);
-		hint("It is there that %s has to be, and mpctl rebind to run:",
+		hint("Have %s there, and run mpctl there: ip netns exec",
 		     setup->dev);
-		hint("ip netns exec NAME mpctl rebind %s", setup->dev);
 		return EXIT_NIC;
 	}
 	err = setup_nic(setup);
@@ -236,7 +239,7 @@ static int rebind(struct setup *setup, const struct holder *holder, int pidfd)
 		return err;
 	err = node_bind(fd, setup->dev);
 	if (err == EXIT_NIC && sock < 0)
-		hint("It is looked for in the network namespace where process %d opened %s.",
+		hint("That is the one in which process %d opened %s.",
 		     holder->pid, MP_NODE);
 	if (err)
 		return err;
@@ -271,5 +274,5 @@ int mpctl_rebind(int argc, char **argv)
 		say(errno, "process %d", search.holder.pid);
 		return errno == ESRCH ? EXIT_NOTHING : EXIT_SYSTEM;
 	}
-	return rebind(&setup, &search.holder, pidfd);
+	return rebind_to(&search.holder, pidfd, &setup);
 }

@@ -37,7 +37,7 @@ int setup_option(struct setup *setup, int opt, const char *arg)
 	case 'm':
 		if (mac_parse(arg, setup->mac)) {
 			say(0, "--mac %s: not a station address", arg);
-			hint("Six bytes in hexadecimal, the first one even: 02:00:00:12:34:56");
+			hint("Six bytes, the first even: 02:00:00:12:34:56");
 			return EXIT_USAGE;
 		}
 		setup->own_mac = true;

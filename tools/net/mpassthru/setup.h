@@ -14,18 +14,15 @@ struct setup {
 	unsigned char	mac[MAC_LEN];	/* of the guest */
 };
 
-/* For getopt_long(), and what to do with the answer.  Returns EXIT_ status. */
-#define SETUP_OPTIONS						\
-	{ "queues", required_argument, NULL, 'q' },		\
-	{ "mac", required_argument, NULL, 'm' },		\
-	{ "filter", no_argument, NULL, 'f' },			\
-	{ "promisc", no_argument, NULL, 'p' }
-
+/*
+ * What the options mean that bind and rebind share: 'q' is --queues, 'm' --mac,
+ * 'f' --filter, 'p' --promisc, with @arg.  Returns an EXIT_ status.
+ */
 int setup_option(struct setup *setup, int opt, const char *arg);
 
 /*
- * Before the NIC is bound: one queue, up; and fills in @setup->mac if it was not
- * given.  Returns an EXIT_ status; what failed has been said.
+ * Before the NIC is bound: one queue, up; and fills in @setup->mac if it was
+ * not given.  Returns an EXIT_ status; what failed has been said.
  */
 int setup_nic(struct setup *setup);
 
