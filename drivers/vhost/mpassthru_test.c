@@ -333,12 +333,13 @@ static void race_meet(struct race *race, int me, u32 at)
 {
 	unsigned int spins = 0;
 
+	/* Each pairs with the other's: what was done before is seen after. */
 	smp_store_release(&race->at[me], at);
-	while ((s32)(smp_load_acquire(&race->at[!me]) - at) < 0) {
-		cpu_relax();
-		if (!(++spins % 1024))
+	/* Pairs with smp_store_release() above. */
+	while ((s32)(smp_load_acquire(&race->at[!me]) - at) < 0)
+		/* No cpu_relax(), which leaves some emulated CPUs. */
+		if (!(++spins % 4096))
 			cond_resched();
-	}
 }
 
 static void race_rewind(struct mpassthru_rxq *rxq)
@@ -361,7 +362,7 @@ static int race_poster(void *data)
 		race_rewind(&race->f->rxq);
 		race_meet(race, 0, ++at);
 		for (i = at % 64; i > 32; i--)
-			cpu_relax();
+			barrier();
 		wake = mpassthru_rx_post(&race->f->rxq);
 		race_meet(race, 0, ++at);
 		if (!wake && !race->again)
@@ -386,7 +387,7 @@ static int race_flusher(void *data)
 		if (!f)
 			break;
 		for (i = at % 64; i < 32; i++)
-			cpu_relax();
+			barrier();
 		race->again = mpassthru_rx_flush(&f->rxq, 0, true);
 		race_meet(race, 1, ++at);
 	}

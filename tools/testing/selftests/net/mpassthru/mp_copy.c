@@ -257,8 +257,8 @@ static int stream(struct wire *w, unsigned char *buf, int hdr_len,
 		} while (n == -1);
 		if (n < 0 || seq != first + len || len + n > want)
 			return -1;
-		if ((n > SEGMENT_LEN) !=
-		    (hdr.gso_type == VIRTIO_NET_HDR_GSO_TCPV4))
+		if (hdr.gso_type != (n > SEGMENT_LEN ?
+				     VIRTIO_NET_HDR_GSO_TCPV4 : 0))
 			return -1;
 		for (i = 0; i < n; i++)
 			if (payload[i] != (len + i) / SEGMENT_LEN + 1)

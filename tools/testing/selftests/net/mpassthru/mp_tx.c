@@ -383,7 +383,7 @@ TEST_F_TIMEOUT(tx, wrong_header, CLOCK_TEST)
 	}
 }
 
-/* Too short for an Ethernet header, and what the NIC may do as it likes with. */
+/* Too short for an Ethernet header, or what the NIC may do with as it likes. */
 TEST_F_TIMEOUT(tx, wrong_length, CLOCK_TEST)
 {
 	static const size_t lens[] = { 0, 1, 13, 14, 20, 1519, 3000, 65000 };
