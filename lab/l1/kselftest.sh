@@ -14,7 +14,7 @@ limit=$(sed -n 's/^timeout=//p' $dir/settings)
 
 # ktap PROGRAM: results out of KTAP on standard input.
 ktap() {
-	local line name why= ran=0
+	local line name why="" ran=0
 
 	while IFS= read -r line; do
 		printf '%s\n' "$line"

@@ -1,12 +1,8 @@
 # shellcheck shell=bash
 # Traffic between the guest and the peer. Each function prints Mbit/s, or fails.
 
-# A stall is that nothing arrives for this long, in intervals of 0.25 s: one of two
-# seconds has seven whole ones, less what the sender's buffer takes.
-STALL=6
-
 # iperf3's report on standard input: what arrived, in Mbit/s. Fails if nothing did
-# for STALL intervals.
+# for two seconds.
 iperf_mbps() {
 	python3 -c '
 import json, re, sys
@@ -19,22 +15,24 @@ lost = total.get("lost_percent")
 rate = total["bits_per_second"] / 1e6
 if lost is not None:
     rate *= 1 - lost / 100 if "sum_received" not in end else 1
-# The receiver knows: of UDP, which is sent whether it arrives or not, by the text
-# of the server; of TCP the sender stalls as well.
-got = [i["sum"]["bytes"] for i in report["intervals"]]
+
+# Intervals, and what came in each. UDP is sent whether it arrives or not: the
+# server knows, whose report is a text. If TCP does not arrive, the sender waits.
+got = [(i["sum"]["seconds"], i["sum"]["bytes"]) for i in report["intervals"]]
 text = report.get("server_output_text")
 if text is not None:
-    got = [float(m) for m in re.findall(
-        r"^\[ *\d+\] +[\d.]+-[\d.]+ +sec +([\d.]+) \w*Bytes", text, re.M)]
-# Both ends start and stop when the other does not yet, or any more.
-run = longest = 0
-for n in got:
-    run = 0 if n else run + 1
-    longest = max(longest, run)
-if longest >= int(sys.argv[1]):
-    sys.exit("nothing arrived for %.2f s" % (longest / 4))
+    line = r"^\[ *\d+\] +([\d.]+)-([\d.]+) +sec +([\d.]+) \w*Bytes"
+    got = [(float(to) - float(since), float(n))
+           for since, to, n in re.findall(line, text, re.M)]
+# Of two seconds, less than an interval at each end is in one that is not empty,
+# and for less than another a sender of TCP fills its buffer.
+still = 0
+for seconds, n in got:
+    still = 0 if n else still + seconds
+    if still > 1.9 - 2 * seconds and still > 0.9:
+        sys.exit("nothing arrived for %.2f s" % still)
 print("%.1f" % rate)
-sys.exit(rate <= 0)' "$STALL"
+sys.exit(rate <= 0)'
 }
 
 # All of five, once the link is up.
