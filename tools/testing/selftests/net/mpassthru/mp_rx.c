@@ -341,7 +341,7 @@ FIXTURE_TEARDOWN(rx)
 
 static unsigned int window(const struct guest_config *cfg)
 {
-	unsigned int need = (1526 + cfg->len) / cfg->len;
+	unsigned int need = (12 + FRAME_ROOM - 1 + cfg->len) / cfg->len;
 
 	return cfg->bufs && cfg->bufs / need < 32 ? cfg->bufs / need : 32;
 }
