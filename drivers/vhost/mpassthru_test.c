@@ -3,7 +3,11 @@
 
 #include <kunit/device.h>
 #include <kunit/test.h>
+#include <linux/completion.h>
+#include <linux/cpumask.h>
 #include <linux/etherdevice.h>
+#include <linux/kthread.h>
+#include <linux/ktime.h>
 #include <linux/mman.h>
 #include <linux/mpassthru.h>
 #include <linux/sched/mm.h>
@@ -300,12 +304,134 @@ static void fifo_sees_what_ctor_missed(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, mpassthru_rx_flush(&f->rxq, 0, true));
 }
 
+/* Posting and flushing at the same time, on two CPUs.  As a litmus test:
+ *
+ *	P0, mpassthru_rx_post()			P1, mpassthru_rx_flush()
+ *
+ *	smp_store_release(posted, 1);		WRITE_ONCE(need_wakeup, 1);
+ *	smp_mb();				smp_mb();
+ *	r0 = READ_ONCE(need_wakeup);		r1 = READ_ONCE(posted);
+ *
+ *	exists (0:r0=0 /\ 1:r1=0)		never
+ *
+ * Without the barriers x86 shows it, too, in one round of a few thousand.
+ */
+#define RACE_ROUNDS	200000
+#define RACE_MS		500
+
+struct race {
+	struct fifo		*f;
+	u32			at[2];		/* how far each thread is */
+	bool			again;
+	unsigned int		rounds;
+	unsigned int		lost;
+	struct completion	done[2];
+};
+
+/* Both leave it at the same time, or as good as that. */
+static void race_meet(struct race *race, int me, u32 at)
+{
+	unsigned int spins = 0;
+
+	/* Each pairs with the other's: what was done before is seen after. */
+	smp_store_release(&race->at[me], at);
+	/* Pairs with smp_store_release() above. */
+	while ((s32)(smp_load_acquire(&race->at[!me]) - at) < 0)
+		/* No cpu_relax(), which leaves some emulated CPUs. */
+		if (!(++spins % 4096))
+			cond_resched();
+}
+
+static void race_rewind(struct mpassthru_rxq *rxq)
+{
+	rxq->armed = rxq->posted;
+	rxq->filled = rxq->posted;
+	rxq->need_wakeup = false;
+}
+
+static int race_poster(void *data)
+{
+	ktime_t end = ktime_add_ms(ktime_get(), RACE_MS);
+	struct race *race = data;
+	u32 at = 0;
+	bool wake;
+	int i;
+
+	while (race->rounds < RACE_ROUNDS && ktime_before(ktime_get(), end)) {
+		race->rounds++;
+		race_rewind(&race->f->rxq);
+		race_meet(race, 0, ++at);
+		for (i = at % 64; i > 32; i--)
+			barrier();
+		wake = mpassthru_rx_post(&race->f->rxq);
+		race_meet(race, 0, ++at);
+		if (!wake && !race->again)
+			race->lost++;
+	}
+	race->f = NULL;
+	race_meet(race, 0, ++at);
+	complete(&race->done[0]);
+	return 0;
+}
+
+static int race_flusher(void *data)
+{
+	struct race *race = data;
+	struct fifo *f;
+	u32 at = 0;
+	int i;
+
+	for (;;) {
+		race_meet(race, 1, ++at);
+		f = race->f;
+		if (!f)
+			break;
+		for (i = at % 64; i < 32; i++)
+			barrier();
+		race->again = mpassthru_rx_flush(&f->rxq, 0, true);
+		race_meet(race, 1, ++at);
+	}
+	complete(&race->done[1]);
+	return 0;
+}
+
+static void fifo_loses_no_wakeup(struct kunit *test)
+{
+	static int (* const parts[])(void *) = { race_poster, race_flusher };
+	unsigned int cpu = cpumask_first(cpu_online_mask);
+	struct task_struct *task[2];
+	struct race *race;
+	int i;
+
+	if (num_online_cpus() < 2)
+		kunit_skip(test, "one CPU sees its own stores");
+	race = kunit_kzalloc(test, sizeof(*race), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, race);
+	race->f = fifo_create(test);
+	for (i = 0; i < 2; i++) {
+		init_completion(&race->done[i]);
+		task[i] = kthread_create(parts[i], race, "mp-race/%d", i);
+		if (IS_ERR(task[i]) && i)
+			kthread_stop(task[0]);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(task[i]));
+		kthread_bind(task[i], cpu);
+		cpu = cpumask_next(cpu, cpu_online_mask);
+	}
+	for (i = 0; i < 2; i++)
+		wake_up_process(task[i]);
+	for (i = 0; i < 2; i++)
+		wait_for_completion(&race->done[i]);
+	kunit_info(test, "%u rounds\n", race->rounds);
+	KUNIT_EXPECT_EQ(test, race->lost, 0);
+}
+
 static struct kunit_case fifo_cases[] = {
 	KUNIT_CASE(fifo_keeps_order),
 	KUNIT_CASE(fifo_disarm_arms_the_same_again),
 	KUNIT_CASE(fifo_wakes_up_when_it_ran_dry),
 	KUNIT_CASE(fifo_needs_no_wakeup_when_well_armed),
 	KUNIT_CASE(fifo_sees_what_ctor_missed),
+	KUNIT_CASE(fifo_loses_no_wakeup),
 	{}
 };
 

@@ -4,9 +4,14 @@
 BAD='WARNING:|BUG:|KASAN:|UBSAN:|Oops|general protection|Call Trace'
 BAD+='|possible (circular|recursive)|inconsistent lock state|suspicious RCU'
 BAD+='|DMAR:.*([Ff]ault|ERROR)|DMA-API: (.*device driver|.*exceeded|.*cacheline)'
-BAD+='|blocked for more than|soft lockup|rcu.*stall|Detected Hang'
+BAD+='|blocked for more than|soft lockup|rcu.*stall'
 BAD+='|refcount_t|ref_tracker:|unregister_netdevice: waiting'
 BAD+='|kmemleak: [0-9]+ new|ODEBUG:|page_pool.*stalled'
+# What igb and the network core say when a queue or the NIC does not do what it
+# should. lab/check/damage compares these with what they print.
+BAD+='|Detected Tx Unit Hang|NETDEV WATCHDOG:|transmit queue [0-9]+ timed out'
+BAD+='|does not stop, resetting|: Hardware Error|TX DMA map failed'
+BAD+='|malformed Tx packet detected'
 
 # kmemleak reports an object that two scans in a row found no pointer to.
 scan_kmemleak() {

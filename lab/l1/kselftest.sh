@@ -14,13 +14,14 @@ limit=$(sed -n 's/^timeout=//p' $dir/settings)
 
 # ktap PROGRAM: results out of KTAP on standard input.
 ktap() {
-	local line name why=
+	local line name why="" ran=0
 
 	while IFS= read -r line; do
 		printf '%s\n' "$line"
 		case $line in
 		"# "*.c:*) why+="${why:+; }${line#\# }" ;;
 		"ok "*|"not ok "*)
+			ran=1
 			name=$(sed -E 's/^(not )?ok [0-9]+ *(- )?//; s/ *#.*//' \
 				<<<"$line")
 			case $line in
@@ -31,6 +32,8 @@ ktap() {
 			why= ;;
 		esac
 	done
+	# As by a -t, -v or -f that names nothing.
+	[ $ran = 1 ] || result "$program" fail "no test ran"
 	return $FAILED
 }
 

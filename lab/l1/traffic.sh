@@ -1,10 +1,11 @@
 # shellcheck shell=bash
 # Traffic between the guest and the peer. Each function prints Mbit/s, or fails.
 
-# iperf3's report on standard input: what arrived, in Mbit/s.
+# iperf3's report on standard input: what arrived, in Mbit/s. Fails if nothing did
+# for two seconds.
 iperf_mbps() {
 	python3 -c '
-import json, sys
+import json, re, sys
 report = json.load(sys.stdin)
 if "error" in report:
     sys.exit("iperf3: " + report["error"])
@@ -14,23 +15,45 @@ lost = total.get("lost_percent")
 rate = total["bits_per_second"] / 1e6
 if lost is not None:
     rate *= 1 - lost / 100 if "sum_received" not in end else 1
+
+# Intervals, and what came in each. UDP is sent whether it arrives or not: the
+# server knows, whose report is a text. If TCP does not arrive, the sender waits.
+got = [(i["sum"]["seconds"], i["sum"]["bytes"]) for i in report["intervals"]]
+text = report.get("server_output_text")
+if text is not None:
+    line = r"^\[ *\d+\] +([\d.]+)-([\d.]+) +sec +([\d.]+) \w*Bytes"
+    got = [(float(to) - float(since), float(n))
+           for since, to, n in re.findall(line, text, re.M)]
+# Of two seconds, less than an interval at each end is in one that is not empty,
+# and for less than another a sender of TCP fills its buffer.
+still = 0
+for seconds, n in got:
+    still = 0 if n else still + seconds
+    if still > 1.9 - 2 * seconds and still > 0.9:
+        sys.exit("nothing arrived for %.2f s" % still)
 print("%.1f" % rate)
 sys.exit(rate <= 0)'
 }
 
+# All of five, once the link is up.
 ping_peer() {
-	guest_run ping -c 5 -i 0.2 -W 2 10.9.0.2
+	local text
+
+	wait_for 10 guest_run ping -c 1 -W 1 10.9.0.2
+	text=$(guest_run ping -c 5 -i 0.2 -W 2 10.9.0.2) || { echo "$text"; return 1; }
+	echo "$text"
+	grep -qE '^5 packets transmitted, 5 (packets )?received' <<<"$text"
 }
 
 tcp_rx() {
-	peer timeout 60 iperf3 -c "$GUEST_IP" -t "${1:-5}" -J | iperf_mbps
+	peer timeout 60 iperf3 -c "$GUEST_IP" -t "${1:-5}" -i 0.25 -J | iperf_mbps
 }
 
 tcp_tx() {
-	peer timeout 60 iperf3 -c "$GUEST_IP" -t "${1:-5}" -R -J | iperf_mbps
+	peer timeout 60 iperf3 -c "$GUEST_IP" -t "${1:-5}" -i 0.25 -R -J | iperf_mbps
 }
 
 udp_rx() {
-	peer timeout 60 iperf3 -c "$GUEST_IP" -t "${1:-3}" -u -l 1472 -b 100M -J |
-		iperf_mbps
+	peer timeout 60 iperf3 -c "$GUEST_IP" -t "${1:-3}" -i 0.25 -u -l 1472 \
+		-b 100M --get-server-output -J | iperf_mbps
 }

@@ -370,3 +370,7 @@ int igb_mp_clean_rx_irq(struct igb_q_vector *q_vector,
 
 	return total_packets;
 }
+
+#if IS_ENABLED(CONFIG_VHOST_PASSTHRU_KUNIT_TEST) && IS_REACHABLE(CONFIG_KUNIT)
+#include "igb_mp_test.c"
+#endif

@@ -8,6 +8,8 @@
 #define FRAME_TYPE	0x88b5	/* IEEE 802, local experimental */
 #define FRAME_MIN	60
 #define FRAME_MAX	1514
+/* What a buffer holds that takes any frame, two VLAN tags included. */
+#define FRAME_ROOM	(FRAME_MAX + 8)
 #define FRAME_BUF	65600	/* enough for any frame, GSO included */
 
 /* What the frames of one test have in common. */

@@ -132,6 +132,26 @@ int guest_map(struct guest *g)
 	return vhost_set_mem(&g->vhost, &area, 1);
 }
 
+/* The rings are where our own addresses say, the buffers at the guest's. */
+static int map_iotlb(struct guest *g)
+{
+	struct vhost_area buffers = {
+		.addr	= GUEST_BASE,
+		.mem	= g->mem,
+		.size	= g->size,
+	};
+	struct vhost_area rings = {
+		.addr	= (uintptr_t)g->mem,
+		.mem	= g->mem,
+		.size	= 2 * vq_size(g->cfg.num),
+	};
+
+	if (!(g->cfg.features & BIT_PLATFORM))
+		return 0;
+	return vhost_map_iotlb(&g->vhost, &buffers) ?:
+	       vhost_map_iotlb(&g->vhost, &rings);
+}
+
 /* Receive buffers */
 
 static void add_sg(struct guest_buf *b, __u64 addr, size_t len)
@@ -237,11 +257,13 @@ int guest_open(struct guest *g, const struct guest_config *cfg)
 	      vq_init(&g->rx, g->mem, g->cfg.num, cfg->features) ?:
 	      vq_init(&g->tx, g->mem + vq_size(g->cfg.num), g->cfg.num,
 		      cfg->features) ?:
-	      vhost_open(&g->vhost) ?:
+	      (cfg->kthread ? vhost_open_kthread(&g->vhost) :
+			      vhost_open(&g->vhost)) ?:
 	      vhost_fds_open(&g->rx_fds) ?:
 	      vhost_fds_open(&g->tx_fds) ?:
 	      vhost_set_features(&g->vhost, cfg->features) ?:
 	      guest_map(g) ?:
+	      map_iotlb(g) ?:
 	      vhost_set_vring(&g->vhost, GUEST_RX, &g->rx, &g->rx_fds) ?:
 	      vhost_set_vring(&g->vhost, GUEST_TX, &g->tx, &g->tx_fds);
 	if (err) {

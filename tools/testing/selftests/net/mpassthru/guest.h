@@ -16,6 +16,7 @@
 #define BIT_MRG		FEATURE(VIRTIO_NET_F_MRG_RXBUF)
 #define BIT_INDIRECT	FEATURE(VIRTIO_RING_F_INDIRECT_DESC)
 #define BIT_EVENT	FEATURE(VIRTIO_RING_F_EVENT_IDX)
+#define BIT_PLATFORM	FEATURE(VIRTIO_F_ACCESS_PLATFORM)
 #define BIT_IN_ORDER	FEATURE(VIRTIO_F_IN_ORDER)
 
 #define GUEST_BASE	0x100000ULL	/* physical address of its memory */
@@ -47,6 +48,7 @@ struct guest_config {
 	size_t		piece;		/* of data a descriptor; 0 for all */
 	bool		hdr_apart;	/* the header has its own descriptor */
 	enum guest_mem	mem;
+	bool		kthread;	/* vhost's worker is one */
 };
 
 struct guest_buf {

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The control interface: what it takes, and what it must refuse. */
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/bpf.h>
 #include <linux/capability.h>
+#include <linux/if_packet.h>
 #include <linux/if_tun.h>
 #include <linux/if_xdp.h>
 #include <linux/mpassthru.h>
 #include <linux/sockios.h>
 #include <net/if.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -19,7 +22,9 @@
 #include "kselftest_harness.h"
 
 #include "clock.h"
+#include "flow.h"
 #include "guest.h"
+#include "link.h"
 #include "mp.h"
 #include "nic.h"
 #include "vhost.h"
@@ -204,6 +209,7 @@ TEST_F(node, read_and_write)
 	EXPECT_EQ(0, fcntl(self->fd, F_SETFL, O_NONBLOCK));
 	EXPECT_GT(0, read(self->fd, buf, sizeof(buf)));
 	EXPECT_GT(0, write(self->fd, buf, sizeof(buf)));
+	EXPECT_EQ(1, mp_count(self->fd, "dropped"));
 }
 
 TEST_F(node, as_backend)
@@ -463,6 +469,190 @@ TEST_F_TIMEOUT(nic, port_of_bridge, CLOCK_TEST)
 	EXPECT_EQ(0, mp_unbind(self->fd));
 	EXPECT_EQ(0, nic_add_port(sock, "mpbr0", self->w.dev));
 	EXPECT_EQ(0, nic_del_bridge(sock, "mpbr0"));
+}
+
+static int receives(const char *dev)
+{
+	struct pollfd pfd = { .events = POLLIN };
+	struct sockaddr_ll addr = {
+		.sll_family	= AF_PACKET,
+		.sll_protocol	= htons(FRAME_TYPE),
+		.sll_ifindex	= if_nametoindex(dev),
+	};
+
+	pfd.fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	if (pfd.fd < 0 || bind(pfd.fd, (struct sockaddr *)&addr, sizeof(addr)))
+		return -1;
+	return pfd.fd;
+}
+
+/* What is on top of it at first is in the way; what comes later is idle. */
+TEST_F_TIMEOUT(nic, vlan, CLOCK_TEST)
+{
+	struct pollfd pfd = { .fd = self->fd, .events = POLLIN };
+	long long end = clock_ms() + clock_patience();
+	struct wire *w = &self->w;
+	int index, fd;
+
+	index = nic_index(w->sock, w->dev);
+	if (link_add("vlan", "mpvlan0", index, 100))
+		SKIP(return, "no VLAN devices");
+	EXPECT_EQ(-EBUSY, bind_dev(self->fd));
+	ASSERT_EQ(0, link_del("mpvlan0"));
+	ASSERT_EQ(0, bind_dev(self->fd));
+	if (link_add("vlan", "mpvlan0", index, 100))
+		SKIP(return, "nor is one added now");
+	ASSERT_EQ(0, nic_up(w->sock, "mpvlan0"));
+	fd = receives("mpvlan0");
+	ASSERT_LE(0, fd);
+	w->peer.frame.vlan = 100;
+	do {
+		ASSERT_EQ(0, peer_send(&w->peer, 200));
+	} while (!poll(&pfd, 1, 200) && clock_ms() < end);
+	EXPECT_EQ(1, poll(&pfd, 1, 0));
+	EXPECT_EQ(-1, recv(fd, NULL, 0, MSG_DONTWAIT | MSG_TRUNC));
+	/* That it would have: it does when the NIC is the host's again. */
+	ASSERT_EQ(0, mp_unbind(self->fd));
+	pfd.fd = fd;
+	do {
+		ASSERT_EQ(0, peer_send(&w->peer, 200));
+	} while (!poll(&pfd, 1, 200) && clock_ms() < end);
+	EXPECT_EQ(1, poll(&pfd, 1, 0));
+	close(fd);
+	EXPECT_EQ(0, link_del("mpvlan0"));
+}
+
+TEST_F_TIMEOUT(nic, macvlan, CLOCK_TEST)
+{
+	int index = nic_index(self->w.sock, self->w.dev);
+
+	if (link_add("macvlan", "mpmac0", index, 0))
+		SKIP(return, "no macvlan");
+	EXPECT_EQ(-EBUSY, bind_dev(self->fd));
+	ASSERT_EQ(0, link_del("mpmac0"));
+	ASSERT_EQ(0, bind_dev(self->fd));
+	EXPECT_EQ(-EBUSY, link_add("macvlan", "mpmac0", index, 0));
+	ASSERT_EQ(0, mp_unbind(self->fd));
+	EXPECT_EQ(0, link_add("macvlan", "mpmac0", index, 0));
+	EXPECT_EQ(0, link_del("mpmac0"));
+}
+
+/* A guest gets frames as they were on the wire, and no broken ones. */
+TEST_F_TIMEOUT(nic, features, CLOCK_TEST)
+{
+	static const char * const off[] = { "rx-all", "rx-vlan-hw-parse" };
+	struct wire *w = &self->w;
+	int was[ARRAY_SIZE(off)];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(off); i++) {
+		was[i] = nic_get_feature(w->sock, w->dev, off[i]);
+		if (was[i] < 0 || nic_set_feature(w->sock, w->dev, off[i],
+						  true))
+			SKIP(return, "%s has no %s", w->dev, off[i]);
+		ASSERT_EQ(1, nic_get_feature(w->sock, w->dev, off[i]));
+	}
+	ASSERT_EQ(0, bind_dev(self->fd));
+	for (i = 0; i < ARRAY_SIZE(off); i++) {
+		EXPECT_EQ(0, nic_get_feature(w->sock, w->dev, off[i])) {
+			TH_LOG("%s", off[i]);
+		}
+		nic_set_feature(w->sock, w->dev, off[i], true);
+		EXPECT_EQ(0, nic_get_feature(w->sock, w->dev, off[i])) {
+			TH_LOG("%s", off[i]);
+		}
+	}
+	ASSERT_EQ(0, mp_unbind(self->fd));
+	for (i = 0; i < ARRAY_SIZE(off); i++) {
+		EXPECT_EQ(1, nic_get_feature(w->sock, w->dev, off[i])) {
+			TH_LOG("%s", off[i]);
+		}
+		/* And what is off before is off afterwards. */
+		nic_set_feature(w->sock, w->dev, off[i], false);
+	}
+	ASSERT_EQ(0, bind_dev(self->fd));
+	ASSERT_EQ(0, mp_unbind(self->fd));
+	for (i = 0; i < ARRAY_SIZE(off); i++) {
+		EXPECT_EQ(0, nic_get_feature(w->sock, w->dev, off[i]));
+		nic_set_feature(w->sock, w->dev, off[i], was[i]);
+	}
+}
+
+/* Lives in a network namespace of its own until *@stop is closed. */
+static int other_ns(pid_t *pid, int *stop)
+{
+	int up[2], down[2], ns = -1;
+	char path[64], c;
+
+	if (pipe(up) || pipe(down))
+		return -errno;
+	*pid = fork();
+	if (!*pid) {
+		close(down[1]);
+		if (unshare(CLONE_NEWNET) || write(up[1], "", 1) != 1 ||
+		    read(down[0], &c, 1) < 0)
+			_exit(1);
+		_exit(0);
+	}
+	close(up[1]);
+	close(down[0]);
+	*stop = down[1];
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", *pid);
+	if (read(up[0], &c, 1) == 1)
+		ns = link_ns(path);
+	close(up[0]);
+	return ns;
+}
+
+/* A device that moves is unbound, and can be bound when it is back. */
+TEST_F_TIMEOUT(nic, moved, CLOCK_TEST)
+{
+	const struct guest_config cfg = { .features = BIT_V1 | BIT_MRG };
+	struct wire *w = &self->w;
+	int home, ns, stop = -1;
+	struct guest g;
+	char text[64];
+	pid_t pid = 0;
+
+	home = link_ns("/proc/self/ns/net");
+	ns = other_ns(&pid, &stop);
+	ASSERT_LE(0, home);
+	ASSERT_LE(0, ns);
+	ASSERT_EQ(0, mp_bind(self->fd, w->dev));
+	w->fd = self->fd;
+	ASSERT_EQ(0, guest_open(&g, &cfg));
+	ASSERT_EQ(0, guest_start(&g, w->fd));
+	ASSERT_EQ(0, guest_post_all(&g));
+	ASSERT_EQ(0, flow_start(w, &g));
+	ASSERT_EQ(0, peer_flood(&w->peer, 0));
+	EXPECT_EQ(0, flow_pump(w, &g, 200));
+
+	ASSERT_EQ(0, link_move(-1, w->dev, ns));
+	EXPECT_EQ(0, mp_text(w->fd, "mode", text, sizeof(text)));
+	EXPECT_STREQ("unbound", text);
+	EXPECT_EQ(0, wire_count(w, "outstanding"));
+	EXPECT_EQ(0, wire_count(w, "pinned"));
+	EXPECT_EQ(0, flow_empty(w, &g));
+	EXPECT_EQ(0, guest_stop(&g));
+	EXPECT_EQ(0, flow_empty(w, &g));
+	EXPECT_TRUE(guest_books_balance(&g));
+	EXPECT_EQ(-ENODEV, bind_dev(w->fd));
+	EXPECT_EQ(-ENOTCONN, vhost_set_backend(&g.vhost, GUEST_RX, w->fd));
+
+	ASSERT_EQ(0, link_move(ns, w->dev, home));
+	nic_quiet(w->dev);
+	ASSERT_EQ(0, nic_up(w->sock, w->dev));
+	ASSERT_EQ(0, mp_bind(w->fd, w->dev));
+	ASSERT_EQ(0, guest_start(&g, w->fd));
+	ASSERT_EQ(0, guest_post_all(&g));
+	EXPECT_EQ(0, flow_pump(w, &g, 200));
+	peer_calm(&w->peer);
+	guest_close(&g);
+	w->fd = -1;
+	close(stop);
+	waitpid(pid, NULL, 0);
+	close(ns);
+	close(home);
 }
 
 static int load_xdp_pass(void)

@@ -12,6 +12,9 @@
 #include "kselftest_harness.h"
 
 #include "clock.h"
+#include "file.h"
+#include "nic.h"
+#include "segment.h"
 #include "wire.h"
 
 /* Where nothing is mapped, wherever that is. */
@@ -150,6 +153,187 @@ TEST_F_TIMEOUT(copy, read_sizes, CLOCK_TEST)
 		EXPECT_EQ(0, wire_count(&self->w, "zerocopy"));
 }
 
+/* The tag is where it was on the wire, also where a read ends amid it. */
+TEST_F_TIMEOUT(copy, read_tagged, CLOCK_TEST)
+{
+	long long end = clock_ms() + clock_patience();
+	unsigned char want[200];
+	struct wire *w = &self->w;
+	size_t len, hdr_len = variant->hdr_len;
+	int got;
+	__u32 seq;
+
+	w->peer.frame.vlan = 0x2064;
+	for (len = 64; len <= FRAME_MAX + 4; len += len == 72 ? 1400 : 1) {
+		ASSERT_EQ(0, peer_send(&w->peer, len));
+		ASSERT_EQ(hdr_len + len,
+			  read_frame(w, self->buf, FRAME_BUF, hdr_len, &seq));
+		ASSERT_EQ(w->peer.seq - 1, seq);
+	}
+	for (len = 12; len <= 20; len++) {
+		frame_build(&w->peer.frame, want, w->peer.seq, sizeof(want));
+		ASSERT_EQ(0, peer_send(&w->peer, sizeof(want)));
+		do {
+			memset(self->buf, 0x5a, FRAME_BUF);
+			got = read(w->fd, self->buf, hdr_len + len);
+		} while ((got < 0 || memcmp(self->buf + hdr_len, want, 12)) &&
+			 clock_ms() < end);
+		ASSERT_LE(len, got);
+		ASSERT_EQ(0, memcmp(self->buf + hdr_len, want, len));
+		ASSERT_EQ(0x5a, self->buf[hdr_len + len]);
+	}
+}
+
+/* What a header may be long, and that there is nothing in the rest of it. */
+TEST_F_TIMEOUT(copy, header_lengths, CLOCK_TEST)
+{
+	static const unsigned char zeroes[64];
+	struct frame f = to_peer(&self->w);
+	struct wire *w = &self->w;
+	int size;
+	__u32 seq;
+
+	peer_drain(&w->peer);
+	for (size = 10; size <= 64; size++) {
+		ASSERT_EQ(0, ioctl(w->fd, TUNSETVNETHDRSZ, &size));
+		ASSERT_EQ(0, peer_send(&w->peer, 400));
+		memset(self->buf, 0x5a, FRAME_BUF);
+		ASSERT_EQ(size + 400, read_frame(w, self->buf, FRAME_BUF, size,
+						 &seq));
+		ASSERT_EQ(w->peer.seq - 1, seq);
+		if (w->mp)
+			ASSERT_EQ(0, memcmp(self->buf + 12, zeroes,
+					    size > 12 ? size - 12 : 0));
+		memset(self->buf, 0, size);
+		frame_build(&f, self->buf + size, size, 400);
+		ASSERT_EQ(size + 400, write(w->fd, self->buf, size + 400));
+		ASSERT_TRUE(peer_expect(&w->peer, &f, size, clock_patience()));
+	}
+	size = 9;
+	EXPECT_EQ(-1, ioctl(w->fd, TUNSETVNETHDRSZ, &size));
+	if (w->mp) {
+		size = 65;
+		EXPECT_EQ(-1, ioctl(w->fd, TUNSETVNETHDRSZ, &size));
+		EXPECT_EQ(EINVAL, errno);
+	}
+	EXPECT_EQ(0, ioctl(w->fd, TUNGETVNETHDRSZ, &size));
+	EXPECT_EQ(64, size);
+}
+
+#define SEGMENTS	8
+#define SEGMENT_LEN	1000
+
+/*
+ * Sends a TCP stream of SEGMENTS; reads it back, whole.  Returns the longest
+ * payload of what is read, or -1.
+ */
+static int stream(struct wire *w, unsigned char *buf, int hdr_len,
+		  struct segment *s)
+{
+	struct pollfd pfd = { .fd = w->fd, .events = POLLIN };
+	int i, n, len, want = SEGMENTS * SEGMENT_LEN, longest = 0;
+	const unsigned char *payload;
+	struct virtio_net_hdr hdr;
+	__u32 seq, first = s->seq;
+
+	for (i = 0; i < SEGMENTS; i++, s->id++, s->seq += SEGMENT_LEN) {
+		memset(buf + SEGMENT_TCP, i + 1, SEGMENT_LEN);
+		len = segment_build(s, buf, SEGMENT_LEN, false);
+		if (peer_send_raw(&w->peer, buf, len))
+			return -1;
+	}
+	for (len = 0; len < want; len += n) {
+		do {
+			if (poll(&pfd, 1, clock_patience()) != 1)
+				return -1;
+			n = read(w->fd, buf, FRAME_BUF);
+			if (n < hdr_len)
+				return -1;
+			memcpy(&hdr, buf, sizeof(hdr));
+			n = segment_parse(s, buf + hdr_len, n - hdr_len,
+					  hdr.flags &
+					  VIRTIO_NET_HDR_F_NEEDS_CSUM,
+					  &seq, &payload);
+		} while (n == -1);
+		if (n < 0 || seq != first + len || len + n > want)
+			return -1;
+		if (hdr.gso_type != (n > SEGMENT_LEN ?
+				     VIRTIO_NET_HDR_GSO_TCPV4 : 0))
+			return -1;
+		for (i = 0; i < n; i++)
+			if (payload[i] != (len + i) / SEGMENT_LEN + 1)
+				return -1;
+		longest = n > longest ? n : longest;
+	}
+	return longest;
+}
+
+/*
+ * What GRO has put together is one long frame for a reader that takes it, and
+ * the segments again for one that does not.
+ */
+TEST_F_TIMEOUT(copy, segmented, CLOCK_TEST)
+{
+	const unsigned int tso = TUN_F_CSUM | TUN_F_TSO4;
+	long long end = clock_ms() + clock_patience();
+	struct segment s = { .tcp = true, .port = 4001, .seq = 1 };
+	struct wire *w = &self->w;
+	int len, merged = 0;
+	char path[128];
+
+	if (!w->mp)
+		SKIP(return, "a tap has no GRO");
+	memcpy(s.dst, w->mac, 6);
+	memcpy(s.src, w->peer.mac, 6);
+	/* Frames of the same jiffy wait for each other, if there is time. */
+	ASSERT_EQ(0, nic_set_gro(w->sock, w->dev, true));
+	snprintf(path, sizeof(path), "/sys/class/net/%s/gro_flush_timeout",
+		 w->dev);
+	ASSERT_EQ(0, file_write(path, "20000000"));
+	while (merged < 4 && clock_ms() < end) {
+		ASSERT_EQ(0, ioctl(w->fd, TUNSETOFFLOAD, tso));
+		len = stream(w, self->buf, variant->hdr_len, &s);
+		EXPECT_LE(SEGMENT_LEN, len);
+		merged += len > SEGMENT_LEN;
+		ASSERT_EQ(0, ioctl(w->fd, TUNSETOFFLOAD, 0));
+		EXPECT_EQ(SEGMENT_LEN, stream(w, self->buf, variant->hdr_len,
+					      &s));
+		if (len < 0)
+			break;
+	}
+	EXPECT_EQ(4, merged);
+	file_write(path, "0");
+}
+
+/* More than the queue takes: the rest is dropped, and that is counted. */
+TEST_F_TIMEOUT(copy, dropped, CLOCK_TEST)
+{
+	long long copied, drops, end = clock_ms() + clock_patience();
+	__u32 seq, next = self->w.peer.seq;
+	struct wire *w = &self->w;
+	int len;
+
+	if (!w->mp)
+		SKIP(return, "a tap counts elsewhere");
+	drops = wire_count(w, "dropped");
+	copied = wire_count(w, "copied");
+	do {
+		ASSERT_EQ(0, peer_send_n(&w->peer, 64, FRAME_MAX, 0));
+		usleep(1000);
+	} while (wire_count(w, "dropped") < drops + 100 && clock_ms() < end);
+	EXPECT_LE(drops + 100, wire_count(w, "dropped"));
+	/* Those before are there, in order; MP_RCVBUF holds that many. */
+	while ((len = read(w->fd, self->buf, FRAME_BUF)) > 0) {
+		if (frame_check(&w->peer.frame, self->buf + variant->hdr_len,
+				len - variant->hdr_len, &seq))
+			continue;
+		ASSERT_LE(next, seq);
+		next = seq + 1;
+	}
+	EXPECT_LE(500, wire_count(w, "copied") - copied);
+	ASSERT_TRUE(carries(w, self->buf, variant->hdr_len));
+}
+
 /* More frames than are read at a time wait, in order. */
 TEST_F_TIMEOUT(copy, read_later, CLOCK_TEST)
 {
@@ -222,12 +406,15 @@ TEST_F_TIMEOUT(copy, read_to_pieces, CLOCK_TEST)
 TEST_F_TIMEOUT(copy, read_bad_address, CLOCK_TEST)
 {
 	struct pollfd pfd = { .fd = self->w.fd, .events = POLLIN };
+	long long drops = wire_count(&self->w, "dropped");
 	__u32 seq;
 
 	ASSERT_EQ(0, peer_send(&self->w.peer, 1000));
 	ASSERT_EQ(1, poll(&pfd, 1, clock_patience()));
 	EXPECT_EQ(-1, read(self->w.fd, bad_address(), 2000));
 	EXPECT_EQ(EFAULT, errno);
+	if (self->w.mp)
+		EXPECT_EQ(drops + 1, wire_count(&self->w, "dropped"));
 	ASSERT_EQ(0, peer_send(&self->w.peer, 800));
 	EXPECT_LT(0, read_frame(&self->w, self->buf, FRAME_BUF,
 				variant->hdr_len, &seq));
@@ -269,37 +456,55 @@ TEST_F_TIMEOUT(copy, write_sizes, CLOCK_TEST)
 	}
 }
 
+/* What is refused is not sent, and counted. */
 TEST_F_TIMEOUT(copy, write_wrong, CLOCK_TEST)
 {
+	const struct virtio_net_hdr bad[] = {
+		{ .gso_type = 0x7f },
+		{ .gso_type = VIRTIO_NET_HDR_GSO_TCPV4 },	/* size 0 */
+		{ .gso_type = VIRTIO_NET_HDR_GSO_TCPV4, .gso_size = 100 },
+		{ .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+		  .csum_start = 60000, .csum_offset = 60000 },
+		{ .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+		  .csum_start = 190, .csum_offset = 20 },
+	};
+	long long drops = wire_count(&self->w, "dropped");
 	struct frame f = to_peer(&self->w);
 	size_t hdr_len = variant->hdr_len;
-	struct virtio_net_hdr hdr = {};
+	struct wire *w = &self->w;
+	unsigned char *two;
+	unsigned int i;
 
-	peer_drain(&self->w.peer);
+	peer_drain(&w->peer);
 	memset(self->buf, 0, hdr_len);
 	frame_build(&f, self->buf + hdr_len, 0, 200);
-	EXPECT_EQ(-1, write(self->w.fd, self->buf, 0));
-	EXPECT_EQ(-1, write(self->w.fd, self->buf, hdr_len - 1));
-	EXPECT_EQ(-1, write(self->w.fd, self->buf, hdr_len));
-	EXPECT_EQ(-1, write(self->w.fd, self->buf, hdr_len + 13));
-	EXPECT_EQ(-1, write(self->w.fd, bad_address(), hdr_len + 200));
+	EXPECT_EQ(-1, write(w->fd, self->buf, 0));
+	EXPECT_EQ(-1, write(w->fd, self->buf, hdr_len - 1));
+	EXPECT_EQ(-1, write(w->fd, self->buf, hdr_len));
+	EXPECT_EQ(-1, write(w->fd, self->buf, hdr_len + 13));
+	EXPECT_EQ(-1, write(w->fd, bad_address(), hdr_len + 200));
+	two = mmap(NULL, 8192, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, two);
+	ASSERT_EQ(0, mprotect(two + 4096, 4096, PROT_NONE));
+	memcpy(two + 4000, self->buf, 96);
+	EXPECT_EQ(-1, write(w->fd, two + 4000, hdr_len + 200));
+	munmap(two, 8192);
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		memcpy(self->buf, &bad[i], sizeof(bad[i]));
+		EXPECT_EQ(-1, write(w->fd, self->buf, hdr_len + 200)) {
+			TH_LOG("header %u", i);
+		}
+	}
+	if (w->mp)
+		EXPECT_EQ(drops + 6 + ARRAY_SIZE(bad),
+			  wire_count(w, "dropped"));
 
-	hdr.gso_type = 0x7f;
-	memcpy(self->buf, &hdr, sizeof(hdr));
-	EXPECT_EQ(-1, write(self->w.fd, self->buf, hdr_len + 200));
-	hdr.gso_type = VIRTIO_NET_HDR_GSO_TCPV4;	/* size 0 */
-	memcpy(self->buf, &hdr, sizeof(hdr));
-	EXPECT_EQ(-1, write(self->w.fd, self->buf, hdr_len + 200));
-	hdr.gso_type = 0;
-	hdr.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
-	hdr.csum_start = 60000;
-	hdr.csum_offset = 60000;
-	memcpy(self->buf, &hdr, sizeof(hdr));
-	EXPECT_EQ(-1, write(self->w.fd, self->buf, hdr_len + 200));
-
+	/* The next that comes is the good one: peer_expect() wants that. */
 	memset(self->buf, 0, hdr_len);
-	EXPECT_EQ(hdr_len + 200, write(self->w.fd, self->buf, hdr_len + 200));
-	EXPECT_TRUE(peer_expect(&self->w.peer, &f, 0, clock_patience()));
+	frame_build(&f, self->buf + hdr_len, 1, 200);
+	EXPECT_EQ(hdr_len + 200, write(w->fd, self->buf, hdr_len + 200));
+	EXPECT_TRUE(peer_expect(&w->peer, &f, 1, clock_patience()));
 }
 
 /* A send buffer as small as can be: writes wait for those before. */

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Receive: frames from the wire into the buffers of a guest, by vhost-net. */
 
+#include <arpa/inet.h>
 #include <linux/capability.h>
+#include <linux/if_packet.h>
+#include <linux/if_tun.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include "kselftest_harness.h"
@@ -12,7 +17,12 @@
 #include "guest.h"
 #include "mp.h"
 #include "nic.h"
+#include "say.h"
+#include "segment.h"
 #include "wire.h"
+
+/* Buffers that frames of others may take, on a wire that has some. */
+#define ROOM	8
 
 /* What every way to lay out rings and buffers must do. */
 
@@ -30,7 +40,7 @@ FIXTURE_VARIANT(rx)
 	struct guest_config cfg;
 	bool zerocopy;		/* no CPU may touch a frame */
 	bool cross;		/* buffers go from page to page */
-	bool copied;		/* buffers are too short for the NIC */
+	bool copied;		/* the NIC may not write to the buffers */
 };
 
 FIXTURE_VARIANT_ADD(rx, mergeable)
@@ -141,7 +151,7 @@ FIXTURE_VARIANT_ADD(rx, whole_page)
 /* Just long enough for every frame the NIC may deliver. */
 FIXTURE_VARIANT_ADD(rx, shortest)
 {
-	.cfg = { .features = BIT_V1 | BIT_MRG, .len = 12 + 1518 },
+	.cfg = { .features = BIT_V1 | BIT_MRG, .len = 12 + FRAME_ROOM },
 	.zerocopy = true,
 };
 
@@ -242,6 +252,32 @@ FIXTURE_VARIANT_ADD(rx, huge_pages)
 	.zerocopy = true,
 };
 
+/* Buffers could be revoked while the NIC has them. */
+FIXTURE_VARIANT_ADD(rx, iotlb)
+{
+	.cfg = { .features = BIT_V1 | BIT_MRG | BIT_PLATFORM },
+	.copied = true,
+};
+
+/* Nobody whom pinned pages could be charged to. */
+FIXTURE_VARIANT_ADD(rx, kernel_thread)
+{
+	.cfg = { .features = BIT_V1 | BIT_MRG, .kthread = true },
+	.copied = true,
+};
+
+static bool kthread_missing(void)
+{
+	struct vhost v;
+	int err;
+
+	err = vhost_open_kthread(&v);
+	if (err)
+		return true;
+	vhost_close(&v);
+	return false;
+}
+
 static bool features_missing(__u64 features)
 {
 	__u64 have = 0;
@@ -279,6 +315,8 @@ FIXTURE_SETUP(rx)
 		SKIP(return, "%s", missing);
 	if (features_missing(variant->cfg.features))
 		SKIP(return, "vhost-net lacks features");
+	if (variant->cfg.kthread && kthread_missing())
+		SKIP(return, "no CONFIG_VHOST_ENABLE_FORK_OWNER_CONTROL");
 	if (variant->cfg.mem == GUEST_HUGE)
 		want_huge_pages();
 	if (guest_open(&self->g, &variant->cfg)) {
@@ -303,7 +341,7 @@ FIXTURE_TEARDOWN(rx)
 
 static unsigned int window(const struct guest_config *cfg)
 {
-	unsigned int need = (1526 + cfg->len) / cfg->len;
+	unsigned int need = (12 + FRAME_ROOM - 1 + cfg->len) / cfg->len;
 
 	return cfg->bufs && cfg->bufs / need < 32 ? cfg->bufs / need : 32;
 }
@@ -329,8 +367,10 @@ TEST_F_TIMEOUT(rx, sizes, CLOCK_TEST)
 		EXPECT_LE(frames / 2, self->cross);
 		EXPECT_LE(frames, self->cross + self->zerocopy);
 	}
-	if (w->mp && variant->copied)
+	if (w->mp && variant->copied) {
 		EXPECT_EQ(0, self->zerocopy);
+		EXPECT_LE(frames, self->copied);
+	}
 
 	ASSERT_EQ(0, guest_stop(g));
 	ASSERT_EQ(0, flow_empty(w, g));
@@ -338,15 +378,18 @@ TEST_F_TIMEOUT(rx, sizes, CLOCK_TEST)
 	EXPECT_EQ(0, wire_count(w, "outstanding"));
 }
 
-/* As much at a time as is posted, and the same buffers again and again. */
+/*
+ * Nearly as much at a time as is posted, some frames of others may come, and
+ * the same buffers again and again.
+ */
 TEST_F_TIMEOUT(rx, bursts, CLOCK_TEST)
 {
 	struct guest *g = &self->g;
 	struct wire *w = &self->w;
 	unsigned int burst = window(&g->cfg);
 
-	if (g->cfg.len >= 1530 && g->cfg.bufs > burst)
-		burst = g->cfg.bufs < 128 ? g->cfg.bufs : 128;
+	if (g->cfg.len >= g->hdr_len + FRAME_ROOM && g->cfg.bufs > burst)
+		burst = (g->cfg.bufs < 128 ? g->cfg.bufs : 128) - ROOM;
 	ASSERT_EQ(0, flow_repeat(w, g, 3 * burst, FRAME_MAX, burst));
 	ASSERT_EQ(0, flow_repeat(w, g, 3 * burst, FRAME_MIN, burst));
 	ASSERT_EQ(0, guest_stop(g));
@@ -446,7 +489,7 @@ TEST_F_TIMEOUT(guest, oversized, CLOCK_TEST)
 		ASSERT_LE(0, ret);
 	}
 	nic_set_mtu(p->fd, p->dev, mtu);
-	nic_wait_reset(p->fd, p->dev);
+	nic_wait_running(p->fd, p->dev);
 	ASSERT_EQ(0, ret);
 	EXPECT_EQ(p->seq - 1, seq);
 	ASSERT_EQ(0, guest_repost(&self->g, &f));
@@ -535,8 +578,8 @@ TEST_F_TIMEOUT(guest, armed_page_taken_away, CLOCK_TEST)
 		ASSERT_EQ(0, madvise(guest_lane(g, i), g->cfg.lane,
 				     MADV_DONTNEED));
 	}
-	ASSERT_EQ(0, peer_send_n(&self->w.peer, g->cfg.bufs, 1000, 0));
-	for (i = 0; i < g->cfg.bufs; i++) {
+	ASSERT_EQ(0, peer_send_n(&self->w.peer, g->cfg.bufs - ROOM, 1000, 0));
+	for (i = 0; i < g->cfg.bufs - ROOM; i++) {
 		ASSERT_EQ(0, guest_recv_of(g, &self->w.peer.frame, &f, &seq,
 					   clock_patience()));
 		ASSERT_EQ(first + i, seq);
@@ -606,27 +649,64 @@ TEST_F_TIMEOUT(guest, forked, CLOCK_TEST)
 	ASSERT_EQ(0, flow_repeat(&self->w, &self->g, 256, 900, 32));
 }
 
-/* A packet socket on the bound device sees the frame; so does the guest. */
-TEST_F_TIMEOUT(guest, tapped, CLOCK_TEST)
+/* The NIC says which checksums it verified, and of no others. */
+
+/* Sends @buf; the flags of the header that it arrives with, or -1. */
+static int flags_of(struct wire *w, struct guest *g, const void *buf,
+		    size_t len)
 {
+	long long end = clock_ms() + clock_patience();
+	static struct guest_frame f;
+
+	if (peer_send_raw(&w->peer, buf, len))
+		return -1;
+	while (clock_ms() < end) {
+		if (guest_recv(g, &f, clock_patience()) || guest_repost(g, &f))
+			return -1;
+		guest_kick(g);
+		if (f.len == len && !memcmp(f.data, buf, len))
+			return f.hdr.hdr.flags;
+	}
+	return -1;
+}
+
+TEST_F_TIMEOUT(guest, checksum, CLOCK_TEST)
+{
+	struct segment s = { .port = 4000, .seq = 1 };
+	unsigned char buf[1000] = {};
 	struct wire *w = &self->w;
-	struct peer local;
+	size_t len;
+	int i;
 
 	if (!w->mp)
-		SKIP(return, "a tap sees what it sends");
-	ASSERT_EQ(0, peer_open(&local, NULL, w->dev, w->peer.mac));
-	EXPECT_EQ(0, flow_repeat(w, &self->g, 1, 1200, 1));
-	EXPECT_TRUE(peer_expect(&local, &w->peer.frame, w->peer.seq - 1,
-				clock_patience()));
-	w->peer.frame.vlan = 0x2064;
-	EXPECT_EQ(0, flow_repeat(w, &self->g, 1, 1200, 1));
-	EXPECT_TRUE(peer_expect(&local, &w->peer.frame, w->peer.seq - 1,
-				clock_patience()));
-	EXPECT_EQ(1, local.untagged);
-	/* Nobody reads it: that must not hold the guest up. */
-	EXPECT_EQ(0, flow_repeat(w, &self->g, 1000, 1200, 32));
-	peer_close(&local);
-	ASSERT_EQ(0, flow_repeat(w, &self->g, 100, 1200, 32));
+		SKIP(return, "a tap has no NIC that could");
+	memcpy(s.dst, w->mac, 6);
+	memcpy(s.src, w->peer.mac, 6);
+	for (i = 0; i < 2; i++) {
+		s.tcp = i;
+		len = segment_build(&s, buf, 500, false);
+		/* A guest that did not ask is told nothing. */
+		ASSERT_EQ(0, ioctl(w->fd, TUNSETOFFLOAD, 0));
+		EXPECT_EQ(0, flags_of(w, &self->g, buf, len));
+		ASSERT_EQ(0, ioctl(w->fd, TUNSETOFFLOAD, TUN_F_CSUM));
+		EXPECT_EQ(VIRTIO_NET_HDR_F_DATA_VALID,
+			  flags_of(w, &self->g, buf, len));
+		/* Nor is one whose NIC is told not to look. */
+		ASSERT_EQ(0, nic_set_feature(w->sock, w->dev, "rx-checksum",
+					     false));
+		EXPECT_EQ(0, flags_of(w, &self->g, buf, len));
+		ASSERT_EQ(0, nic_set_feature(w->sock, w->dev, "rx-checksum",
+					     true));
+		buf[len - 1] ^= 0x40;
+		EXPECT_EQ(0, flags_of(w, &self->g, buf, len));
+		buf[len - 1] ^= 0x40;
+		buf[SEGMENT_L4 - 1] ^= 1;	/* the IP header's */
+		EXPECT_EQ(0, flags_of(w, &self->g, buf, len));
+	}
+	/* Nothing that has a checksum. */
+	frame_build(&w->peer.frame, buf, 0, 500);
+	EXPECT_EQ(0, flags_of(w, &self->g, buf, 500));
+	ASSERT_EQ(0, ioctl(w->fd, TUNSETOFFLOAD, 0));
 }
 
 /* A guest that starts with nothing posted gets what it posts later filled. */
@@ -677,6 +757,294 @@ TEST_F_TIMEOUT(guest, second_guest, CLOCK_TEST)
 	ASSERT_EQ(0, flow_start(&self->w, &other));
 	EXPECT_EQ(0, flow_repeat(&self->w, &other, 256, 900, 32));
 	guest_close(&other);
+}
+
+/* Packet sockets on the bound device, wherever the NIC put the frame. */
+
+FIXTURE(tapped)
+{
+	struct wire w;
+	struct guest g;
+};
+
+FIXTURE_VARIANT(tapped)
+{
+	struct guest_config cfg;
+	const char *counter;	/* that says where */
+};
+
+FIXTURE_VARIANT_ADD(tapped, in_place)
+{
+	.cfg = { .features = BIT_V1 | BIT_MRG, .bufs = 64 },
+	.counter = "zerocopy",
+};
+
+/* From page to page, where these are neighbours. */
+FIXTURE_VARIANT_ADD(tapped, two_pages)
+{
+	.cfg = {
+		.features = BIT_V1 | BIT_MRG, .bufs = 64, .mem = GUEST_HUGE,
+		.lane = 2 * GUEST_PAGE, .off = 4096 - 700,
+	},
+	.counter = "zerocopy",
+};
+
+FIXTURE_VARIANT_ADD(tapped, bounced)
+{
+	.cfg = {
+		.features = BIT_V1 | BIT_MRG, .bufs = 64,
+		.mem = GUEST_SCATTERED,
+		.lane = 2 * GUEST_PAGE, .off = 4096 - 700,
+	},
+	.counter = "bounced",
+};
+
+FIXTURE_VARIANT_ADD(tapped, copied)
+{
+	.cfg = { .features = BIT_V1 | BIT_MRG, .bufs = 64, .len = 500 },
+	.counter = "copied",
+};
+
+FIXTURE_SETUP(tapped)
+{
+	const char *missing = wire_missing();
+
+	self->w.fd = -1;
+	self->w.peer.fd = -1;
+	if (missing)
+		SKIP(return, "%s", missing);
+	if (wire_is_tap())
+		SKIP(return, "a tap sees what it sends");
+	if (variant->cfg.mem == GUEST_HUGE)
+		want_huge_pages();
+	if (guest_open(&self->g, &variant->cfg)) {
+		if (variant->cfg.mem == GUEST_HUGE)
+			SKIP(return, "no huge pages");
+		ASSERT_TRUE(false);
+	}
+	ASSERT_EQ(0, wire_open(&self->w));
+	ASSERT_EQ(0, guest_start(&self->g, self->w.fd));
+	ASSERT_EQ(0, guest_post_all(&self->g));
+	ASSERT_EQ(0, flow_start(&self->w, &self->g));
+}
+
+FIXTURE_TEARDOWN(tapped)
+{
+	guest_close(&self->g);
+	wire_close(&self->w);
+}
+
+/* A socket for all protocols sees the frame; so does the guest. */
+TEST_F_TIMEOUT(tapped, all, CLOCK_TEST)
+{
+	long long before = wire_count(&self->w, variant->counter);
+	unsigned int window = variant->cfg.len ? 8 : 32;
+	struct wire *w = &self->w;
+	struct peer local;
+	int i;
+
+	ASSERT_EQ(0, peer_open(&local, NULL, w->dev, w->peer.mac));
+	for (i = 0; i < 4; i++) {
+		EXPECT_EQ(0, flow_repeat(w, &self->g, 1, 1200 + i, 1));
+		EXPECT_TRUE(peer_expect(&local, &w->peer.frame,
+					w->peer.seq - 1, clock_patience()));
+	}
+	w->peer.frame.vlan = 0x2064;
+	EXPECT_EQ(0, flow_repeat(w, &self->g, 1, 1200, 1));
+	EXPECT_TRUE(peer_expect(&local, &w->peer.frame, w->peer.seq - 1,
+				clock_patience()));
+	EXPECT_EQ(1, local.untagged);
+	/* Two pages may happen to be neighbours. */
+	EXPECT_LT(before, wire_count(w, variant->counter));
+	/* Nobody reads it: that must not hold the guest up. */
+	EXPECT_EQ(0, flow_repeat(w, &self->g, 500, 1200, window));
+	peer_close(&local);
+	ASSERT_EQ(0, flow_repeat(w, &self->g, 100, 1200, window));
+}
+
+/* The frames are the guest's: who waits for a protocol gets none. */
+TEST_F_TIMEOUT(tapped, one_protocol, CLOCK_TEST)
+{
+	unsigned int window = variant->cfg.len ? 8 : 32;
+	struct sockaddr_ll addr = {
+		.sll_family	= AF_PACKET,
+		.sll_protocol	= htons(FRAME_TYPE),
+	};
+	struct wire *w = &self->w;
+	int fd;
+
+	fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	ASSERT_LE(0, fd);
+	addr.sll_ifindex = nic_index(w->sock, w->dev);
+	ASSERT_EQ(0, bind(fd, (struct sockaddr *)&addr, sizeof(addr)));
+	EXPECT_EQ(0, flow_repeat(w, &self->g, 64, 1200, window));
+	EXPECT_EQ(-1, recv(fd, NULL, 0, MSG_DONTWAIT | MSG_TRUNC));
+	/* It is the one that would: unbound, it does. */
+	ASSERT_EQ(0, mp_unbind(w->fd));
+	EXPECT_TRUE(wire_host_works(w));
+	EXPECT_LT(0, recv(fd, NULL, 0, MSG_DONTWAIT | MSG_TRUNC));
+	close(fd);
+}
+
+/*
+ * The MTU.  What BINDDEV says of one that is too large tells how long a frame
+ * may be beyond its MTU: a buffer of the NIC has a power of two.
+ */
+
+FIXTURE(mtu)
+{
+	struct wire w;
+	struct guest g;
+	int mtu;
+	int peer_mtu;
+};
+
+static int largest_mtu(int fd, const char *dev)
+{
+	char msg[256], *number;
+
+	if (mp_bind_msg(fd, dev, msg, sizeof(msg)) != -EOPNOTSUPP)
+		return -1;
+	number = strstr(msg, "above ");
+	return number ? atoi(number + 6) : -1;
+}
+
+FIXTURE_SETUP(mtu)
+{
+	const char *missing = wire_missing();
+	struct wire *w = &self->w;
+
+	w->fd = -1;
+	w->peer.fd = -1;
+	if (missing)
+		SKIP(return, "%s", missing);
+	if (wire_is_tap())
+		SKIP(return, "only with a NIC");
+	ASSERT_EQ(0, wire_open_unbound(w));
+	self->mtu = nic_get_mtu(w->sock, w->dev);
+	self->peer_mtu = nic_get_mtu(w->peer.fd, w->peer.dev);
+	w->fd = mp_open();
+	ASSERT_LE(0, w->fd);
+}
+
+FIXTURE_TEARDOWN(mtu)
+{
+	struct wire *w = &self->w;
+
+	guest_close(&self->g);
+	if (w->fd >= 0)
+		mp_unbind(w->fd);
+	if (self->mtu)
+		nic_set_mtu(w->sock, w->dev, self->mtu);
+	if (self->peer_mtu)
+		nic_set_mtu(w->peer.fd, w->peer.dev, self->peer_mtu);
+	wire_close(w);
+}
+
+/*
+ * Not in the set-up, after the failure of which nothing would be put back.
+ * A device that is down is not reset by each of these.
+ */
+static int bind_at_the_limit(struct wire *w, int *most, int *extra)
+{
+	int size = 1024;
+
+	if (nic_down(w->sock, w->dev) || nic_set_mtu(w->sock, w->dev, 9000) ||
+	    nic_set_mtu(w->peer.fd, w->peer.dev, 9000))
+		return -1;
+	*most = largest_mtu(w->fd, w->dev);
+	while (size < *most)
+		size *= 2;
+	*extra = size - *most;
+	/* An Ethernet header and a tag, if not two. */
+	if (*most < 1500 || *extra < 18 || *extra > 26) {
+		say("an MTU of 9000 is above %d", *most);
+		return -1;
+	}
+	if (nic_set_mtu(w->sock, w->dev, *most + 1) ||
+	    largest_mtu(w->fd, w->dev) != *most) {
+		say("an MTU of %d is not too large", *most + 1);
+		return -1;
+	}
+	return nic_set_mtu(w->sock, w->dev, *most) ?:
+	       mp_bind(w->fd, w->dev) ?:
+	       nic_up(w->sock, w->dev) ?:
+	       nic_wait_running(w->sock, w->dev) ?:
+	       nic_wait_running(w->peer.fd, w->peer.dev);
+}
+
+/* A guest whose buffers are @lack bytes too short for the longest frame. */
+static int start_mtu_guest(struct wire *w, struct guest *g, int longest,
+			   int lack)
+{
+	const struct guest_config cfg = {
+		.features = BIT_V1 | BIT_MRG, .bufs = 64,
+		.len = 12 + longest - lack,
+	};
+
+	return guest_open(g, &cfg) ?: guest_start(g, w->fd) ?:
+	       guest_post_all(g) ?: flow_start(w, g);
+}
+
+/* Frames up to the longest of an MTU, tagged or not; which are zero-copy? */
+static long long run_mtu(struct wire *w, struct guest *g, int mtu)
+{
+	long long before = wire_count(w, "zerocopy");
+	int longest = mtu + 14;
+
+	w->peer.frame.vlan = 0;
+	if (flow_run(w, g, longest - 15, longest, 16))
+		return -1;
+	w->peer.frame.vlan = 0x2064;
+	if (flow_run(w, g, longest - 11, longest + 4, 16))
+		return -1;
+	w->peer.frame.vlan = 0;
+	return wire_count(w, "zerocopy") - before;
+}
+
+TEST_F_TIMEOUT(mtu, largest, CLOCK_TEST)
+{
+	int most, extra, longest;
+	struct guest_frame f;
+	__u32 seq;
+
+	/* The largest that can be bound; the longest frame less that. */
+	ASSERT_EQ(0, bind_at_the_limit(&self->w, &most, &extra));
+	longest = most + extra;
+	ASSERT_EQ(0, start_mtu_guest(&self->w, &self->g, longest, 0));
+	EXPECT_LE(32, run_mtu(&self->w, &self->g, most));
+	/* What is longer reaches no buffer; one that is not does. */
+	ASSERT_EQ(0, peer_send_n(&self->w.peer, 8, longest + 1, 0));
+	ASSERT_EQ(0, peer_send_n(&self->w.peer, 8, longest + 5, 500));
+	ASSERT_EQ(0, peer_send(&self->w.peer, longest - 30));
+	ASSERT_EQ(0, guest_recv_of(&self->g, &self->w.peer.frame, &f, &seq,
+				   clock_patience()));
+	EXPECT_EQ(self->w.peer.seq - 1, seq);
+
+	/* Zero-copy has room for the longest frame, and not for less. */
+	guest_close(&self->g);
+	ASSERT_EQ(0, start_mtu_guest(&self->w, &self->g, longest, 1));
+	EXPECT_EQ(0, run_mtu(&self->w, &self->g, most));
+}
+
+/* Down and up again, as far as it was when it was bound. */
+TEST_F_TIMEOUT(mtu, lowered_and_raised, CLOCK_TEST)
+{
+	struct wire *w = &self->w;
+	struct guest *g = &self->g;
+	int most, extra, longest;
+
+	ASSERT_EQ(0, bind_at_the_limit(w, &most, &extra));
+	longest = most + extra;
+	ASSERT_EQ(0, start_mtu_guest(w, g, longest, 0));
+	ASSERT_EQ(0, nic_set_mtu(w->sock, w->dev, 1400));
+	EXPECT_EQ(1400, nic_get_mtu(w->sock, w->dev));
+	ASSERT_EQ(0, flow_start(w, g));
+	EXPECT_LE(32, run_mtu(w, g, 1500));
+	EXPECT_EQ(-EBUSY, nic_set_mtu(w->sock, w->dev, most + 1));
+	ASSERT_EQ(0, nic_set_mtu(w->sock, w->dev, most));
+	ASSERT_EQ(0, flow_start(w, g));
+	EXPECT_LE(32, run_mtu(w, g, most));
 }
 
 static void drop_cap(int cap)
@@ -736,6 +1104,41 @@ TEST_F_TIMEOUT(limit, memlock, CLOCK_TEST)
 	EXPECT_EQ(0, flow_repeat(w, g, 512, 1400, 32));
 	EXPECT_LT(0, wire_count(w, "bounce-pin"));
 	EXPECT_GE(16, wire_count(w, "pinned-peak"));
+}
+
+/*
+ * Memory that the NIC cannot reach: all of it, where the swiotlb is forced, and
+ * that is a parameter of the kernel.
+ */
+TEST_F_TIMEOUT(limit, swiotlb, CLOCK_TEST)
+{
+	const struct guest_config cfg = {
+		.features = BIT_V1 | BIT_MRG, .bufs = 128,
+	};
+	struct guest *g = &self->g;
+	struct wire *w = &self->w;
+	char line[1024] = "";
+	long long before;
+	FILE *f;
+
+	f = fopen("/proc/cmdline", "re");
+	if (f && !fgets(line, sizeof(line), f))
+		*line = '\0';
+	if (f)
+		fclose(f);
+	if (!strstr(line, "swiotlb=force"))
+		SKIP(return, "the kernel was booted without swiotlb=force");
+	ASSERT_EQ(0, guest_open(g, &cfg));
+	ASSERT_EQ(0, wire_open(w));
+	ASSERT_EQ(0, guest_start(g, w->fd));
+	ASSERT_EQ(0, guest_post_all(g));
+	ASSERT_EQ(0, flow_start(w, g));
+	before = wire_count(w, "bounce-mask");
+	ASSERT_EQ(0, flow_run(w, g, FRAME_MIN, FRAME_MAX, 32));
+	EXPECT_LE(FRAME_MAX - FRAME_MIN + 1,
+		  wire_count(w, "bounce-mask") - before);
+	EXPECT_EQ(wire_count(w, "bounced"), wire_count(w, "bounce-mask"));
+	EXPECT_EQ(0, wire_count(w, "zerocopy"));
 }
 
 TEST_HARNESS_MAIN

@@ -67,9 +67,9 @@ int nic_down(int sock, const char *dev)
 	return nic_flags(sock, dev, 0, IFF_UP);
 }
 
-static int wait_link(int sock, const char *dev, bool running, int ms)
+int nic_wait_running(int sock, const char *dev)
 {
-	long long end = clock_ms() + ms;
+	long long end = clock_ms() + clock_patience();
 	struct ifreq ifr = {};
 	int err;
 
@@ -77,28 +77,12 @@ static int wait_link(int sock, const char *dev, bool running, int ms)
 		err = nic_ioctl(sock, dev, SIOCGIFFLAGS, &ifr);
 		if (err)
 			return err;
-		if (!!(ifr.ifr_flags & IFF_RUNNING) == running)
+		if (ifr.ifr_flags & IFF_RUNNING)
 			return 0;
 		usleep(10000);
 	} while (clock_ms() < end);
+	say("%s: no link", dev);
 	return -ETIMEDOUT;
-}
-
-int nic_wait_running(int sock, const char *dev)
-{
-	int err = wait_link(sock, dev, true, clock_patience());
-
-	if (err == -ETIMEDOUT)
-		say("%s: no link", dev);
-	return err;
-}
-
-int nic_wait_reset(int sock, const char *dev)
-{
-	/* A second is what linkwatch takes at most. */
-	int err = wait_link(sock, dev, false, 1500);
-
-	return err && err != -ETIMEDOUT ? err : nic_wait_running(sock, dev);
 }
 
 int nic_get_mtu(int sock, const char *dev)
@@ -177,6 +161,78 @@ int nic_set_gro(int sock, const char *dev, bool on)
 	struct ethtool_value value = { .cmd = ETHTOOL_SGRO, .data = on };
 
 	return nic_ethtool(sock, dev, &value);
+}
+
+#define NIC_FEATURES	256	/* more than there are */
+
+/* The number of a feature in the words of ETHTOOL_GFEATURES. */
+static int feature_number(int sock, const char *dev, const char *name,
+			  unsigned int *words)
+{
+	static union {
+		struct ethtool_gstrings	head;
+		char			room[sizeof(struct ethtool_gstrings) +
+					     NIC_FEATURES * ETH_GSTRING_LEN];
+	} all;
+	struct {
+		struct ethtool_sset_info head;
+		__u32			len;
+	} set = {
+		.head.cmd	= ETHTOOL_GSSET_INFO,
+		.head.sset_mask	= 1ULL << ETH_SS_FEATURES,
+	};
+	unsigned int i;
+	int err;
+
+	err = nic_ethtool(sock, dev, &set);
+	if (err)
+		return err;
+	if (set.len > NIC_FEATURES)
+		return -E2BIG;
+	memset(&all, 0, sizeof(all));
+	all.head.cmd = ETHTOOL_GSTRINGS;
+	all.head.string_set = ETH_SS_FEATURES;
+	all.head.len = set.len;
+	err = nic_ethtool(sock, dev, &all);
+	if (err)
+		return err;
+	*words = (set.len + 31) / 32;
+	for (i = 0; i < set.len; i++)
+		if (!strncmp((char *)all.head.data + i * ETH_GSTRING_LEN, name,
+			     ETH_GSTRING_LEN))
+			return i;
+	return -ENOENT;
+}
+
+int nic_get_feature(int sock, const char *dev, const char *name)
+{
+	struct {
+		struct ethtool_gfeatures head;
+		struct ethtool_get_features_block block[NIC_FEATURES / 32];
+	} get = { .head.cmd = ETHTOOL_GFEATURES };
+	int bit, err;
+
+	bit = feature_number(sock, dev, name, &get.head.size);
+	if (bit < 0)
+		return bit;
+	err = nic_ethtool(sock, dev, &get);
+	return err ?: !!(get.block[bit / 32].active & 1u << bit % 32);
+}
+
+int nic_set_feature(int sock, const char *dev, const char *name, bool on)
+{
+	struct {
+		struct ethtool_sfeatures head;
+		struct ethtool_set_features_block block[NIC_FEATURES / 32];
+	} set = { .head.cmd = ETHTOOL_SFEATURES };
+	int bit;
+
+	bit = feature_number(sock, dev, name, &set.head.size);
+	if (bit < 0)
+		return bit;
+	set.block[bit / 32].valid = 1u << bit % 32;
+	set.block[bit / 32].requested = on ? 1u << bit % 32 : 0;
+	return nic_ethtool(sock, dev, &set);
 }
 
 int nic_add_bridge(int sock, const char *name)

@@ -13,12 +13,11 @@ int nic_sock(void);				/* in the caller's namespace */
 int nic_index(int sock, const char *dev);	/* the index */
 int nic_up(int sock, const char *dev);
 int nic_down(int sock, const char *dev);
-int nic_wait_running(int sock, const char *dev);
 /*
- * After something that resets the NIC.  What it sends with its link down is
- * lost, and that it is down is told late.
+ * That a link is down is told late, up to a second after it is: frames that
+ * must arrive wait for flow_start() instead.
  */
-int nic_wait_reset(int sock, const char *dev);
+int nic_wait_running(int sock, const char *dev);
 int nic_get_mtu(int sock, const char *dev);	/* the MTU */
 int nic_set_mtu(int sock, const char *dev, int mtu);
 int nic_get_mac(int sock, const char *dev, unsigned char *mac);
@@ -27,6 +26,10 @@ int nic_set_queues(int sock, const char *dev, __u32 queues);
 int nic_get_ring(int sock, const char *dev, __u32 *size, __u32 *max);
 int nic_set_ring(int sock, const char *dev, __u32 size);
 int nic_set_gro(int sock, const char *dev, bool on);
+/* A feature by the name ethtool -k has for it in the kernel: 0, 1. */
+int nic_get_feature(int sock, const char *dev, const char *name);
+/* What is wanted; whether the device has it then is another question. */
+int nic_set_feature(int sock, const char *dev, const char *name, bool on);
 int nic_add_bridge(int sock, const char *name);
 int nic_del_bridge(int sock, const char *name);
 int nic_add_port(int sock, const char *bridge, const char *dev);

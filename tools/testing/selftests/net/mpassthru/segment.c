@@ -44,6 +44,7 @@ static void build_ip(const struct segment *s, unsigned char *buf, size_t len)
 		.version	= 4,
 		.ihl		= 5,
 		.tot_len	= htons(len),
+		.id		= htons(s->id),
 		.ttl		= 64,
 		.protocol	= s->tcp ? IPPROTO_TCP : IPPROTO_UDP,
 		.saddr		= htonl(SEGMENT_SADDR),

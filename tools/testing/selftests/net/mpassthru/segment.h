@@ -17,6 +17,7 @@ struct segment {
 	unsigned char	src[6];
 	bool		tcp;
 	__u16		port;
+	__u16		id;		/* IP; GRO wants them in turn */
 	__u32		seq;		/* TCP: of the first payload byte */
 };
 

@@ -21,17 +21,30 @@ static int call(struct vhost *v, unsigned long cmd, void *arg)
 	return ioctl(v->fd, cmd, arg) < 0 ? -errno : 0;
 }
 
-int vhost_open(struct vhost *v)
+static int open_node(struct vhost *v, bool kthread)
 {
-	int err;
+	__u8 mode = VHOST_FORK_OWNER_KTHREAD;
+	int err = 0;
 
 	v->fd = open(VHOST_NODE, O_RDWR | O_CLOEXEC);
 	if (v->fd < 0)
 		return -errno;
-	err = call(v, VHOST_SET_OWNER, NULL);
+	if (kthread)
+		err = call(v, VHOST_SET_FORK_FROM_OWNER, &mode);
+	err = err ?: call(v, VHOST_SET_OWNER, NULL);
 	if (err)
 		vhost_close(v);
 	return err;
+}
+
+int vhost_open(struct vhost *v)
+{
+	return open_node(v, false);
+}
+
+int vhost_open_kthread(struct vhost *v)
+{
+	return open_node(v, true);
 }
 
 void vhost_close(struct vhost *v)
@@ -67,6 +80,20 @@ int vhost_set_mem(struct vhost *v, const struct vhost_area *area, int n)
 		mem->regions[i].userspace_addr = (uintptr_t)area[i].mem;
 	}
 	return call(v, VHOST_SET_MEM_TABLE, mem);
+}
+
+int vhost_map_iotlb(struct vhost *v, const struct vhost_area *area)
+{
+	struct vhost_msg msg = {
+		.type		= VHOST_IOTLB_MSG,
+		.iotlb.iova	= area->addr,
+		.iotlb.size	= area->size,
+		.iotlb.uaddr	= (uintptr_t)area->mem,
+		.iotlb.perm	= VHOST_ACCESS_RW,
+		.iotlb.type	= VHOST_IOTLB_UPDATE,
+	};
+
+	return write(v->fd, &msg, sizeof(msg)) < 0 ? -errno : 0;
 }
 
 static int set_file(struct vhost *v, unsigned long cmd, int index, int fd)

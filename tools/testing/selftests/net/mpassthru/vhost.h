@@ -29,10 +29,14 @@ struct vhost_area {
 };
 
 int vhost_open(struct vhost *v);		/* and becomes the owner */
+/* The same, with a worker that is a kernel thread and not our child. */
+int vhost_open_kthread(struct vhost *v);
 void vhost_close(struct vhost *v);
 int vhost_features(struct vhost *v, __u64 *features);	/* that it has */
 int vhost_set_features(struct vhost *v, __u64 features);
 int vhost_set_mem(struct vhost *v, const struct vhost_area *area, int n);
+/* Instead of the memory table, with VIRTIO_F_ACCESS_PLATFORM. */
+int vhost_map_iotlb(struct vhost *v, const struct vhost_area *area);
 int vhost_set_vring(struct vhost *v, int index, const struct vq *vq,
 		    const struct vhost_fds *fds);
 int vhost_get_base(struct vhost *v, int index);	/* last_avail_idx */
