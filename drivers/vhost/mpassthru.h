@@ -64,6 +64,7 @@ struct mp_stats {
  * @flags: TUN_VNET_*
  * @vnet_hdr_sz: bytes in front of each frame
  * @features: offloads that the reader accepts, as of TUNSETOFFLOAD
+ * @claimed_by: process of mpassthru_claim(), or 0
  * @stats: counters
  */
 struct mp_dev {
@@ -78,6 +79,7 @@ struct mp_dev {
 	unsigned int			flags;
 	int				vnet_hdr_sz;
 	netdev_features_t		features;
+	pid_t				claimed_by;
 	struct mp_stats			stats;
 };
 

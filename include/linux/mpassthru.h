@@ -376,10 +376,21 @@ static inline bool mpassthru_mtu_ok(const struct net_device *dev, int mtu)
 
 #if IS_ENABLED(CONFIG_VHOST_PASSTHRU)
 struct socket *mpassthru_get_socket(struct file *file);
+int mpassthru_claim(struct socket *sock);
+void mpassthru_unclaim(struct socket *sock);
 #else
 static inline struct socket *mpassthru_get_socket(struct file *file)
 {
 	return ERR_PTR(-EINVAL);
+}
+
+static inline int mpassthru_claim(struct socket *sock)
+{
+	return 0;
+}
+
+static inline void mpassthru_unclaim(struct socket *sock)
+{
 }
 #endif
 

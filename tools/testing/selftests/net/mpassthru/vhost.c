@@ -143,6 +143,13 @@ int vhost_set_backend(struct vhost *v, int index, int fd)
 	return set_file(v, VHOST_NET_SET_BACKEND, index, fd);
 }
 
+int vhost_set_busy_poll(struct vhost *v, int index, unsigned int us)
+{
+	struct vhost_vring_state state = { .index = index, .num = us };
+
+	return call(v, VHOST_SET_VRING_BUSYLOOP_TIMEOUT, &state);
+}
+
 int vhost_set_log(struct vhost *v, void *log)
 {
 	__u64 base = (uintptr_t)log;

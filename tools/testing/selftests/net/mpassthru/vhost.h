@@ -42,6 +42,7 @@ int vhost_set_vring(struct vhost *v, int index, const struct vq *vq,
 int vhost_get_base(struct vhost *v, int index);	/* last_avail_idx */
 int vhost_set_base(struct vhost *v, int index, __u16 base);
 int vhost_set_backend(struct vhost *v, int index, int fd);
+int vhost_set_busy_poll(struct vhost *v, int index, unsigned int us);
 int vhost_set_log(struct vhost *v, void *log);
 int vhost_reset_owner(struct vhost *v);
 
