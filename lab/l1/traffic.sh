@@ -23,7 +23,7 @@ text = report.get("server_output_text")
 if text is not None:
     line = r"^\[ *\d+\] +([\d.]+)-([\d.]+) +sec +([\d.]+) \w*Bytes"
     got = [(float(to) - float(since), float(n))
-           for since, to, n in re.findall(line, text, re.M)]
+           for since, to, n in re.findall(line, text.split("- - -")[0], re.M)]
 # Of two seconds, less than an interval at each end is in one that is not empty,
 # and for less than another a sender of TCP fills its buffer. A guest that stood
 # still itself has an interval that is longer than the others.
