@@ -17,6 +17,7 @@
 #include <uapi/linux/mpassthru.h>
 
 #include "mpassthru.h"
+#include "mpassthru_mem.h"
 
 static int mp_open(struct inode *inode, struct file *file)
 {
@@ -139,7 +140,8 @@ static const struct file_operations mp_fops = {
  * sendmsg and recvmsg as of a tap, vhost-net uses it to post buffers:
  *
  * recvmsg with a kiocb in msg_control posts the buffer of msg_iter and answers
- * -EIOCBQUEUED, see mp_rx_post();
+ * -EIOCBQUEUED, see mp_rx_post(); ki_pos says where in the buffer the frame is
+ * to begin, behind the header, and -EAGAIN to copy this time and ask again;
  * read_sock completes the kiocbs of up to desc->count buffers that are filled,
  * see mp_rx_complete(); the socket is readable when there are some;
  * shutdown(SHUT_RD) gives back all that are left, see mp_rx_stop().  Other
@@ -221,13 +223,21 @@ static int __init mp_init(void)
 {
 	int err;
 
-	err = mp_bind_init();
+	err = mp_mem_init();
 	if (err)
 		return err;
-
+	err = mp_bind_init();
+	if (err)
+		goto err_mem;
 	err = misc_register(&mp_misc);
 	if (err)
-		mp_bind_exit();
+		goto err_bind;
+	return 0;
+
+err_bind:
+	mp_bind_exit();
+err_mem:
+	mp_mem_exit();
 	return err;
 }
 module_init(mp_init);
@@ -236,6 +246,7 @@ static void __exit mp_exit(void)
 {
 	misc_deregister(&mp_misc);
 	mp_bind_exit();
+	mp_mem_exit();
 }
 module_exit(mp_exit);
 

@@ -9,6 +9,7 @@
 
 struct iov_iter;
 struct kiocb;
+struct mp_mem;
 struct mp_rx;
 struct mpassthru_bind;
 struct seq_file;
@@ -17,10 +18,10 @@ struct xdp_buff;
 /* Why a frame was copied: why its buffer was paired with a bounce page, but for
  * the last.
  */
-enum mp_bounce {
+enum mp_bounce_reason {
 	MP_BOUNCE_NONE,
 	MP_BOUNCE_CROSS,	/* crosses into a page that is not adjacent */
-	MP_BOUNCE_PIN,		/* RLIMIT_MEMLOCK, or not to be pinned */
+	MP_BOUNCE_PIN,		/* not pinned, see mp_page_get() */
 	MP_BOUNCE_MASK,		/* out of reach of the device */
 	MP_BOUNCE_FRAG,		/* the frame would span several segments */
 	MP_BOUNCE_MOVED,	/* its page was unmapped since it was posted */
@@ -32,8 +33,10 @@ enum mp_bounce {
  * @posted: buffers posted
  * @zerocopy: frames that the NIC wrote to their buffer
  * @bounced: frames copied to their buffer, by reason
- * @errors: posted buffers completed empty: bad frame, or buffer not writable
+ * @errors: posted buffers completed without a frame: it was bad, or the buffer
+ *	not writable
  * @rewound: posted buffers given back unused
+ * @deferred: times that zero-copy was not switched on, as it was too often
  * @copied: frames delivered by copy mode
  * @dropped: frames of copy mode that found no room or could not be sent
  *
@@ -46,6 +49,7 @@ struct mp_stats {
 	u64		bounced[MP_BOUNCE_MAX];
 	u64		errors;
 	u64		rewound;
+	u64		deferred;
 	atomic64_t	copied;
 	atomic64_t	dropped;
 };
@@ -60,9 +64,13 @@ struct mp_stats {
  * @dev: the bound device.  Written under RTNL.
  * @dev_tracker: of the reference on @dev
  * @rx: zero-copy receive, NULL in copy mode.  Written under RTNL and @lock.
+ * @mem: pinned pages, kept from the first start of zero-copy until the device
+ *	is unbound or somebody else starts it.  Written under RTNL and @lock.
+ * @start_full: when zero-copy may be started several times in a row again, in
+ *	jiffies, see mp_rx_may_start()
  * @rx_readable: there may be something for mp_rx_complete() to do
  * @flags: TUN_VNET_*
- * @vnet_hdr_sz: bytes in front of each frame
+ * @vnet_hdr_sz: bytes in front of each frame.  Written under RTNL and @lock.
  * @features: offloads that the reader accepts, as of TUNSETOFFLOAD
  * @claimed_by: process of mpassthru_claim(), or 0
  * @stats: counters
@@ -75,6 +83,8 @@ struct mp_dev {
 	struct net_device __rcu		*dev;
 	netdevice_tracker		dev_tracker;
 	struct mp_rx			*rx;
+	struct mp_mem			*mem;
+	u64				start_full;
 	bool				rx_readable;
 	unsigned int			flags;
 	int				vnet_hdr_sz;
@@ -99,6 +109,7 @@ struct mp_dev *mp_sock_alloc(struct net *net, struct file *file);
 int mp_rx_post(struct mp_dev *mp, struct kiocb *iocb, struct iov_iter *to);
 int mp_rx_complete(struct mp_dev *mp, int budget);
 void mp_rx_stop(struct mp_dev *mp);
+void mp_rx_unbind(struct mp_dev *mp);
 void mp_rx_show(struct mp_dev *mp, struct seq_file *m);
 void mp_rx_tap(struct mpassthru_rxq *rxq, u32 idx, unsigned int len);
 void mp_rx_flush(struct mpassthru_rxq *rxq);

@@ -146,7 +146,7 @@ static int mp_bind_name(struct mp_dev *mp, const char *ifname,
 	return err;
 }
 
-/* Undoes mp_bind_dev().  After mp_rx_stop() no kiocb is left; after
+/* Undoes mp_bind_dev().  After mp_rx_unbind() no kiocb is left; after
  * netdev_mp_port_detach() no frame is diverted any more, and no sender holds
  * the device, for it waits for RCU readers.
  */
@@ -156,7 +156,7 @@ static void mp_unbind_dev(struct mp_dev *mp)
 
 	ASSERT_RTNL();
 
-	mp_rx_stop(mp);
+	mp_rx_unbind(mp);
 	RCU_INIT_POINTER(mp->dev, NULL);
 	netdev_mp_port_detach(dev);
 	netdev_rx_handler_unregister(dev);

@@ -16,14 +16,20 @@
  * runs in its context (a vhost worker), never in softirq, and stopping gives
  * all that is not completed back as -ECANCELED without a look at it.
  *
- * Stopping waits for mp_dev.lock with RTNL held, and how long a page fault
- * takes may be up to user space (userfaultfd, FUSE).  So none is handled under
- * mp_dev.lock: what is not there is faulted in without it, then tried again.
+ * Stopping waits for mp_dev.lock with RTNL held, and whoever wants RTNL waits
+ * then.  So nothing that a poster, its user space or its memory cgroup can
+ * draw out is done under mp_dev.lock: a buffer whose pages are not pinned, or
+ * that needs memory to be allocated, is made ready with no lock held and only
+ * appended under it, mp_rx_post_miss(); and to complete a buffer, what is not
+ * there is faulted in without it, then tried again.
  *
- * Pages are pinned and mapped once for many buffers, see mpassthru_pin.c: the
- * end of a buffer unpins a page only if its mapping is gone.
+ * Pages are pinned and mapped once for many buffers, see mpassthru_mem.c, and
+ * stay so when zero-copy stops, until it is started by somebody else or the
+ * device is unbound: a guest that resets its device finds them again.
  */
 
+#include <kunit/visibility.h>
+#include <linux/if_ether.h>
 #include <linux/if_tun.h>
 #include <linux/pagemap.h>
 #include <linux/rtnetlink.h>
@@ -31,39 +37,73 @@
 #include <linux/slab.h>
 #include <linux/uio.h>
 #include <linux/virtio_net.h>
-#include <net/page_pool/helpers.h>
 
 #include "../net/tun_vnet.h"
 #include "mpassthru.h"
-#include "mpassthru_pin.h"
+#include "mpassthru_mem.h"
 
 /* Posted buffers at most; more are left where they are (-ENOBUFS). */
 #define MP_RX_SIZE		1024
 
 /* A frame fits one page (see mp_bind_check()), at any offset. */
-#define MP_SLOT_PINS		2
+#define MP_SLOT_PAGES		2
+
+/* Segments kept with the slot: of a header apart from the frame. */
+#define MP_SLOT_VEC		2
+
+/* Bounce pages that are kept for reuse. */
+#define MP_BOUNCES		256
+
+/* Pages put at a time. */
+#define MP_PUT_BATCH		32
 
 /* Of one buffer, which may lie on as many pages as it has bytes. */
 #define MP_FAULT_TRIES		4096
 
+/* Somebody stops and starts zero-copy while a buffer is made ready for it. */
+#define MP_POST_TRIES		4
+
+/* Zero-copy is started so many times in a row, and then once in so many
+ * jiffies.  Each time the ring is stopped and started, with RTNL held, and who
+ * has a descriptor, or its guest, can have it stopped at once.  Enough for the
+ * firmware, boot loader and kernel of a guest, each of which resets the device,
+ * and for what QEMU sets meanwhile.
+ */
+#define MP_START_BURST		8
+#define MP_START_INTERVAL	(HZ / 4)
+
+/**
+ * struct mp_bounce - a page that the NIC writes to in place of a buffer
+ * @list: in &mp_rx.bounces
+ * @page: the page
+ * @dma: its address for the device, while zero-copy is on
+ */
+struct mp_bounce {
+	struct list_head	list;
+	struct page		*page;
+	dma_addr_t		dma;
+};
+
 /**
  * struct mp_slot - what we know of the buffer at the same index of the FIFO
  * @iocb: completed with the number of bytes received
- * @iter: header and longest frame, from the start of the buffer
- * @iov: segments of @iter when there are several, else NULL
- * @pins: pages that the NIC writes to, NULL with a bounce page
- * @bounce: page that the NIC writes to, NULL when that is guest memory
- * @offset: of the frame in the first page of @pins
+ * @vec: segments of header and longest frame, from the start of the buffer
+ * @more: the same where they are more than @vec has room for, else NULL
+ * @nr_segs: how many
+ * @pages: pages that the NIC writes to, NULL with a bounce page
+ * @bounce: what the NIC writes to, NULL when that is guest memory
+ * @offset: of the frame in the first page of @pages
  * @reason: for a bounce page
  */
 struct mp_slot {
-	struct kiocb	*iocb;
-	struct iov_iter	iter;
-	struct iovec	*iov;
-	struct mp_pin	*pins[MP_SLOT_PINS];
-	struct page	*bounce;
-	u16		offset;
-	u8		reason;
+	struct kiocb		*iocb;
+	struct iovec		vec[MP_SLOT_VEC];
+	struct iovec		*more;
+	struct mp_page		*pages[MP_SLOT_PAGES];
+	struct mp_bounce	*bounce;
+	u16			nr_segs;
+	u16			offset;
+	u8			reason;
 };
 
 /**
@@ -72,8 +112,9 @@ struct mp_slot {
  * @done: end of the completed part of the FIFO
  * @hdr_sz: bytes in front of a frame, constant while zero-copy is on
  * @data_len: longest frame in bytes
- * @pins: pin cache
- * @bounces: bounce pages
+ * @mem: pinned pages, &mp_dev.mem
+ * @bounces: bounce pages, mapped and not in use
+ * @nr_bounces: how many
  * @slots: MP_RX_SIZE of them
  *
  * Protected by mp_dev.lock, except for the driver's part of @rxq.
@@ -83,8 +124,9 @@ struct mp_rx {
 	u32			done;
 	unsigned int		hdr_sz;
 	unsigned int		data_len;
-	struct mp_pins		*pins;
-	struct page_pool	*bounces;
+	struct mp_mem		*mem;
+	struct list_head	bounces;
+	unsigned int		nr_bounces;
 	struct mp_slot		*slots;
 };
 
@@ -98,63 +140,121 @@ static struct mpassthru_rxbuf *mp_rxbuf(struct mp_rx *rx, u32 idx)
 	return &rx->rxq.bufs[idx & rx->rxq.mask];
 }
 
-/* Memory of a slot */
+/* Bounce pages */
 
-static void mp_slot_unpin(struct mp_rx *rx, struct mp_slot *slot)
+/* Charged to the poster, who may have to wait for that: without locks. */
+static struct mp_bounce *mp_bounce_alloc(void)
 {
-	int i;
+	struct mp_bounce *bounce;
 
-	for (i = 0; i < MP_SLOT_PINS && slot->pins[i]; i++) {
-		mp_pin_put(rx->pins, slot->pins[i]);
-		slot->pins[i] = NULL;
+	bounce = kmalloc_obj(*bounce, GFP_KERNEL_ACCOUNT);
+	if (!bounce)
+		return NULL;
+
+	bounce->page = alloc_page(GFP_KERNEL_ACCOUNT);
+	if (!bounce->page) {
+		kfree(bounce);
+		return NULL;
 	}
+	return bounce;
 }
 
-static void mp_slot_release(struct mp_rx *rx, struct mp_slot *slot)
+static void mp_bounce_free(struct mp_bounce *bounce)
 {
-	mp_slot_unpin(rx, slot);
-	if (unlikely(slot->bounce)) {
-		page_pool_put_full_page(rx->bounces, slot->bounce, false);
-		slot->bounce = NULL;
+	if (!bounce)
+		return;
+	__free_page(bounce->page);
+	kfree(bounce);
+}
+
+static int mp_bounce_map(struct mp_rx *rx, struct mp_bounce *bounce)
+{
+	struct device *dev = rx->mem->dev;
+
+	bounce->dma = dma_map_page(dev, bounce->page, 0, PAGE_SIZE,
+				   DMA_FROM_DEVICE);
+	return dma_mapping_error(dev, bounce->dma) ? -ENOMEM : 0;
+}
+
+static void mp_bounce_unmap(struct mp_rx *rx, struct mp_bounce *bounce)
+{
+	dma_unmap_page(rx->mem->dev, bounce->dma, PAGE_SIZE, DMA_FROM_DEVICE);
+	mp_bounce_free(bounce);
+}
+
+static struct mp_bounce *mp_bounce_take(struct mp_rx *rx)
+{
+	struct mp_bounce *bounce;
+
+	bounce = list_first_entry_or_null(&rx->bounces, struct mp_bounce, list);
+	if (bounce) {
+		list_del(&bounce->list);
+		rx->nr_bounces--;
 	}
-	if (unlikely(slot->iov)) {
-		kfree(slot->iov);
-		slot->iov = NULL;
+	return bounce;
+}
+
+static void mp_bounce_put(struct mp_rx *rx, struct mp_bounce *bounce)
+{
+	if (rx->nr_bounces >= MP_BOUNCES) {
+		mp_bounce_unmap(rx, bounce);
+		return;
 	}
+	list_add(&bounce->list, &rx->bounces);
+	rx->nr_bounces++;
+}
+
+/* Segments of a slot */
+
+static const struct iovec *mp_slot_vec(const struct mp_slot *slot)
+{
+	return slot->more ?: slot->vec;
+}
+
+static void __user *mp_slot_start(const struct mp_slot *slot)
+{
+	return mp_slot_vec(slot)->iov_base;
+}
+
+static struct iov_iter mp_slot_iter(const struct mp_rx *rx,
+				    const struct mp_slot *slot)
+{
+	struct iov_iter to;
+
+	iov_iter_init(&to, ITER_DEST, mp_slot_vec(slot), slot->nr_segs,
+		      rx->hdr_sz + rx->data_len);
+	return to;
+}
+
+/* Copy the segments of the first @left bytes of @to.  Returns how many, or
+ * -E2BIG when they are more than @max.
+ */
+static int mp_vec_copy(struct iovec *vec, size_t max, const struct iov_iter *to,
+		       size_t left)
+{
+	struct iov_iter i = *to;
+	size_t n;
+
+	for (n = 0; left; left -= vec[n++].iov_len) {
+		if (n == max)
+			return -E2BIG;
+		while (!iter_iov_len(&i))
+			iov_iter_advance(&i, 0);
+		vec[n].iov_base = iter_iov_addr(&i);
+		vec[n].iov_len = min(left, iter_iov_len(&i));
+		iov_iter_advance(&i, vec[n].iov_len);
+	}
+	return n;
 }
 
 /* The segments of @to are gone when recvmsg returns: keep those that a frame
- * of full length needs.
+ * of full length needs.  -E2BIG when the slot has no room: see
+ * mp_slot_save_more().
  */
-static int mp_slot_save_iov(struct mp_slot *slot, const struct iov_iter *to,
-			    size_t need)
+static int mp_slot_save(struct mp_slot *slot, const struct iov_iter *to,
+			size_t need)
 {
-	struct iov_iter i = *to;
-	struct iovec *iov;
-	size_t left;
-	int n = 0;
-
-	iov = kmalloc_objs(*iov, min(i.nr_segs, need), GFP_KERNEL_ACCOUNT);
-	if (!iov)
-		return -ENOMEM;
-
-	for (left = need; left; left -= iov[n++].iov_len) {
-		while (!iter_iov_len(&i))
-			iov_iter_advance(&i, 0);
-		iov[n].iov_base = iter_iov_addr(&i);
-		iov[n].iov_len = min(left, iter_iov_len(&i));
-		iov_iter_advance(&i, iov[n].iov_len);
-	}
-
-	slot->iov = iov;
-	iov_iter_init(&slot->iter, ITER_DEST, iov, n, need);
-	return 0;
-}
-
-static int mp_slot_save(struct mp_rx *rx, struct mp_slot *slot,
-			const struct iov_iter *to)
-{
-	size_t need = rx->hdr_sz + rx->data_len;
+	int n;
 
 	if (!user_backed_iter(to))
 		return -EINVAL;
@@ -164,15 +264,53 @@ static int mp_slot_save(struct mp_rx *rx, struct mp_slot *slot,
 	if (iov_iter_count(to) < need)
 		return -EMSGSIZE;
 
-	if (unlikely(iter_iov_len(to) < need))
-		return mp_slot_save_iov(slot, to, need);
+	slot->more = NULL;
+	slot->nr_segs = 1;
+	if (likely(iter_iov_len(to) >= need)) {
+		slot->vec[0].iov_base = iter_iov_addr(to);
+		slot->vec[0].iov_len = need;
+		return 0;
+	}
 
-	iov_iter_ubuf(&slot->iter, ITER_DEST, iter_iov_addr(to), need);
+	n = mp_vec_copy(slot->vec, MP_SLOT_VEC, to, need);
+	if (n < 0)
+		return n;
+	slot->nr_segs = n;
 	return 0;
 }
 
+/* Charged to the poster: without locks. */
+static int mp_slot_save_more(struct mp_slot *slot, const struct iov_iter *to,
+			     size_t need)
+{
+	size_t max = min(to->nr_segs, need);
+
+	slot->more = kmalloc_objs(*slot->more, max, GFP_KERNEL_ACCOUNT);
+	if (!slot->more)
+		return -ENOMEM;
+	slot->nr_segs = mp_vec_copy(slot->more, max, to, need);
+	return 0;
+}
+
+/* Where the frame begins.  -EMSGSIZE when it would span several segments. */
+static int mp_slot_frame(const struct mp_slot *slot, size_t hdr_sz,
+			 size_t data_len, unsigned long *start)
+{
+	const struct iovec *vec = mp_slot_vec(slot);
+
+	for (; hdr_sz >= vec->iov_len; vec++)
+		hdr_sz -= vec->iov_len;
+	if (vec->iov_len - hdr_sz < data_len)
+		return -EMSGSIZE;
+
+	*start = (unsigned long)vec->iov_base + hdr_sz;
+	return 0;
+}
+
+/* Pages of a slot */
+
 /* Is the second page right behind the first, for the CPU and for the NIC? */
-static bool mp_pins_adjacent(const struct mp_pin *a, const struct mp_pin *b)
+static bool mp_pages_adjacent(const struct mp_page *a, const struct mp_page *b)
 {
 	return page_to_pfn(a->page) + 1 == page_to_pfn(b->page) &&
 	       a->dma + PAGE_SIZE == b->dma;
@@ -188,13 +326,18 @@ static void mp_slot_sync_for_device(struct mp_rx *rx, struct mp_slot *slot)
 {
 	unsigned int head;
 
-	if (likely(!slot->pins[0]->sync))
+	if (slot->bounce) {
+		dma_sync_single_for_device(rx->mem->dev, slot->bounce->dma,
+					   rx->data_len, DMA_FROM_DEVICE);
+		return;
+	}
+	if (likely(!slot->pages[0]->sync))
 		return;
 	head = mp_slot_head(slot, rx->data_len);
-	mp_pin_sync_for_device(rx->pins, slot->pins[0], slot->offset, head);
-	if (slot->pins[1])
-		mp_pin_sync_for_device(rx->pins, slot->pins[1], 0,
-				       rx->data_len - head);
+	mp_page_sync_for_device(rx->mem, slot->pages[0], slot->offset, head);
+	if (slot->pages[1])
+		mp_page_sync_for_device(rx->mem, slot->pages[1], 0,
+					rx->data_len - head);
 }
 
 static void __mp_slot_sync_for_cpu(struct mp_rx *rx, struct mp_slot *slot,
@@ -203,172 +346,221 @@ static void __mp_slot_sync_for_cpu(struct mp_rx *rx, struct mp_slot *slot,
 	unsigned int head;
 
 	if (slot->bounce) {
-		page_pool_dma_sync_for_cpu(rx->bounces, slot->bounce, 0, len);
+		dma_sync_single_for_cpu(rx->mem->dev, slot->bounce->dma, len,
+					DMA_FROM_DEVICE);
 		return;
 	}
 	head = mp_slot_head(slot, len);
-	mp_pin_sync_for_cpu(rx->pins, slot->pins[0], slot->offset, head);
-	if (slot->pins[1] && len > head)
-		mp_pin_sync_for_cpu(rx->pins, slot->pins[1], 0, len - head);
+	mp_page_sync_for_cpu(rx->mem, slot->pages[0], slot->offset, head);
+	if (slot->pages[1] && len > head)
+		mp_page_sync_for_cpu(rx->mem, slot->pages[1], 0, len - head);
 }
 
 /* Make @len bytes that the NIC wrote visible.  Any context. */
 static inline void mp_slot_sync_for_cpu(struct mp_rx *rx, struct mp_slot *slot,
 					unsigned int len)
 {
-	if (unlikely(slot->bounce || slot->pins[0]->sync))
+	if (unlikely(slot->bounce || slot->pages[0]->sync))
 		__mp_slot_sync_for_cpu(rx, slot, len);
 }
 
-/* Point the NIC at the buffer itself.  Returns why that is not possible, or
- * -EFAULT when the caller has to fault it in.
- */
-static int mp_slot_pin(struct mp_rx *rx, struct mp_slot *slot, bool faulted_in,
-		       dma_addr_t *dma)
+static void mp_slot_unpin(struct mp_mem *mem, struct mp_slot *slot)
 {
-	struct iov_iter frame = slot->iter;
-	unsigned long start, page;
-	struct mp_pin *pin;
 	int n = 0;
 
-	iov_iter_advance(&frame, rx->hdr_sz);
-	if (iter_iov_len(&frame) < rx->data_len)
-		return MP_BOUNCE_FRAG;
+	while (n < MP_SLOT_PAGES && slot->pages[n])
+		n++;
+	if (n)
+		mp_pages_put(mem, slot->pages, n);
+	memset(slot->pages, 0, sizeof(slot->pages));
+}
 
-	start = (unsigned long)iter_iov_addr(&frame);
-	for (page = start & PAGE_MASK; page < start + rx->data_len;
-	     page += PAGE_SIZE) {
-		pin = mp_pin_get(rx->pins, page);
-		if (IS_ERR(pin))
-			goto err;
-		slot->pins[n++] = pin;
+/* Point the NIC at the buffer itself.  Returns 0, or an errno that says why
+ * that is not possible: those of mp_page_get(), -EMSGSIZE or -EXDEV.  Without
+ * @may_pin -ENOENT when a page is not pinned.
+ */
+static int mp_slot_pin(struct mp_mem *mem, struct mp_slot *slot, size_t hdr_sz,
+		       size_t data_len, bool may_pin)
+{
+	unsigned long start, at;
+	struct mp_page *page;
+	int n = 0, err;
+
+	memset(slot->pages, 0, sizeof(slot->pages));
+	err = mp_slot_frame(slot, hdr_sz, data_len, &start);
+	if (unlikely(err))
+		return err;
+
+	for (at = start & PAGE_MASK; at < start + data_len; at += PAGE_SIZE) {
+		page = may_pin ? mp_page_get(mem, at) : mp_page_find(mem, at);
+		err = page ? PTR_ERR_OR_ZERO(page) : -ENOENT;
+		if (unlikely(err))
+			goto err_unpin;
+		slot->pages[n++] = page;
 	}
 
-	if (n > 1 && !mp_pins_adjacent(slot->pins[0], slot->pins[1]))
-		return MP_BOUNCE_CROSS;
+	err = -EXDEV;
+	if (n > 1 && !mp_pages_adjacent(slot->pages[0], slot->pages[1]))
+		goto err_unpin;
 
 	slot->offset = offset_in_page(start);
-	*dma = slot->pins[0]->dma + slot->offset;
-	mp_slot_sync_for_device(rx, slot);
-	return MP_BOUNCE_NONE;
+	return 0;
 
-err:
-	switch (PTR_ERR(pin)) {
+err_unpin:
+	mp_slot_unpin(mem, slot);
+	return err;
+}
+
+static enum mp_bounce_reason mp_bounce_why(int err)
+{
+	switch (err) {
+	case -EMSGSIZE:
+		return MP_BOUNCE_FRAG;
+	case -EXDEV:
+		return MP_BOUNCE_CROSS;
 	case -EREMOTEIO:
 		return MP_BOUNCE_MASK;
-	case -EFAULT:
-		/* Memory that may be written but not be pinned for long, as a
-		 * file's, can still be copied to.
-		 */
-		if (!faulted_in)
-			return -EFAULT;
-		fallthrough;
 	default:
 		return MP_BOUNCE_PIN;
 	}
 }
 
-static int mp_slot_bounce(struct mp_rx *rx, struct mp_slot *slot,
-			  dma_addr_t *dma)
+/* End of the slots from @idx to @end, whose kiocbs may have completed: pages
+ * are put in batches.
+ */
+static void mp_rx_release(struct mp_rx *rx, u32 idx, u32 end)
 {
-	mp_slot_unpin(rx, slot);
-	slot->bounce = page_pool_alloc_pages(rx->bounces, GFP_KERNEL);
-	if (!slot->bounce)
-		return -ENOMEM;
+	struct mp_page *pages[MP_PUT_BATCH];
+	struct mp_slot *slot;
+	int n = 0, i;
 
-	*dma = page_pool_get_dma_addr(slot->bounce);
-	return 0;
+	for (; idx != end; idx++) {
+		slot = mp_slot(rx, idx);
+		for (i = 0; i < MP_SLOT_PAGES && slot->pages[i]; i++)
+			pages[n++] = slot->pages[i];
+		if (n > MP_PUT_BATCH - MP_SLOT_PAGES) {
+			mp_pages_put(rx->mem, pages, n);
+			n = 0;
+		}
+		if (unlikely(slot->bounce))
+			mp_bounce_put(rx, slot->bounce);
+		if (unlikely(slot->more))
+			kfree(slot->more);
+	}
+	if (n)
+		mp_pages_put(rx->mem, pages, n);
 }
 
 /* Lifetime */
 
-static void mp_rx_destroy(struct mp_rx *rx)
+/* Waits for nothing. */
+static void mp_rx_free(struct mp_rx *rx)
 {
-	if (!IS_ERR_OR_NULL(rx->bounces))
-		page_pool_destroy(rx->bounces);
-	if (rx->pins)
-		mp_pins_destroy(rx->pins);
+	if (!rx)
+		return;
 	kvfree(rx->slots);
 	kvfree(rx->rxq.bufs);
 	kfree(rx);
 }
 
-/* @pins is taken over when that succeeds. */
-static struct mp_rx *mp_rx_create(struct mp_dev *mp, struct device *dma_dev,
-				  struct mp_pins *pins)
+/* Charged to the poster: without locks. */
+static struct mp_rx *mp_rx_alloc(void)
 {
-	struct page_pool_params pp = {
-		.flags		= PP_FLAG_DMA_MAP | PP_FLAG_DMA_SYNC_DEV,
-		.pool_size	= MP_RX_SIZE / 4,
-		.nid		= NUMA_NO_NODE,
-		.dev		= dma_dev,
-		.dma_dir	= DMA_FROM_DEVICE,
-		.max_len	= PAGE_SIZE,
-	};
 	struct mp_rx *rx;
-	int err = -ENOMEM;
 
-	rx = kzalloc_obj(*rx);
+	rx = kzalloc_obj(*rx, GFP_KERNEL_ACCOUNT);
 	if (!rx)
-		return ERR_PTR(-ENOMEM);
+		return NULL;
 
-	rx->hdr_sz = mp->vnet_hdr_sz;
-	rx->data_len = mp->port.data_len;
-	rx->rxq.port = &mp->port;
+	INIT_LIST_HEAD(&rx->bounces);
 	rx->rxq.mask = MP_RX_SIZE - 1;
 	rx->rxq.bufs = kvzalloc_objs(*rx->rxq.bufs, MP_RX_SIZE,
 				     GFP_KERNEL_ACCOUNT);
 	rx->slots = kvzalloc_objs(*rx->slots, MP_RX_SIZE, GFP_KERNEL_ACCOUNT);
-	if (!rx->rxq.bufs || !rx->slots)
-		goto err;
-
-	rx->bounces = page_pool_create(&pp);
-	if (IS_ERR(rx->bounces)) {
-		err = PTR_ERR(rx->bounces);
-		goto err;
+	if (!rx->rxq.bufs || !rx->slots) {
+		mp_rx_free(rx);
+		return NULL;
 	}
-
-	pins->dev = dma_dev;
-	rx->pins = pins;
 	return rx;
-
-err:
-	mp_rx_destroy(rx);
-	return ERR_PTR(err);
 }
 
-/* Takes over @pins, and sets it to NULL, when it needs it. */
-static int mp_rx_start_locked(struct mp_dev *mp, struct mp_pins **pins)
+/* Take the memory of @mem, or go on with what there is, if that is the
+ * poster's, too: then *@mem is left to the caller.  Pages of another poster
+ * are unmapped while RTNL keeps the device.
+ */
+static int mp_rx_set_mem(struct mp_dev *mp, struct net_device *dev,
+			 struct mp_mem **mem)
+{
+	struct mp_mem *old = mp->mem;
+
+	if (old && mp_mem_renew(old))
+		return 0;
+	/* There was one just now, when it was looked whether one is needed. */
+	if (!*mem)
+		return -EAGAIN;
+
+	(*mem)->dev = dev->dev.parent;
+	mp->mem = *mem;
+	*mem = NULL;
+	if (old)
+		mp_mem_close(old);
+	return 0;
+}
+
+/* Takes over *@rx and *@mem, and sets them to NULL, when it needs them. */
+static int mp_rx_start_locked(struct mp_dev *mp, struct mp_rx **new,
+			      struct mp_mem **mem)
 {
 	struct net_device *dev = rtnl_dereference(mp->dev);
-	struct mp_rx *rx;
+	struct mp_rx *rx = *new;
+	int err;
 
 	if (mp->rx)
 		return 0;
 	if (!dev)
 		return -ENOTCONN;
+	err = mp_rx_set_mem(mp, dev, mem);
+	if (err)
+		return err;
 
-	rx = mp_rx_create(mp, dev->dev.parent, *pins);
-	if (IS_ERR(rx))
-		return PTR_ERR(rx);
-	*pins = NULL;
+	rx->hdr_sz = mp->vnet_hdr_sz;
+	rx->data_len = mp->port.data_len;
+	rx->mem = mp->mem;
+	rx->rxq.port = &mp->port;
+	*new = NULL;
 
+	/* No frame is queued by mp_copy_divert() that is younger.  One that is
+	 * on its way there is dropped, see mp_rx_check(), and not waited for.
+	 */
 	WRITE_ONCE(mp->port.rxq, &rx->rxq);
 	mp->port.drv->rx_restart(dev, 0);
-
-	/* mp_copy_divert() queues nothing any more that would be older than
-	 * what is posted next.
-	 */
-	synchronize_net();
 	WRITE_ONCE(mp->rx, rx);
 	return 0;
+}
+
+/* A bucket of MP_START_BURST that fills by one in MP_START_INTERVAL: it is full
+ * at @start_full.
+ */
+static bool mp_rx_may_start(struct mp_dev *mp)
+{
+	u64 now = get_jiffies_64();
+	u64 full = max(mp->start_full, now);
+
+	if (full > now + (MP_START_BURST - 1) * MP_START_INTERVAL) {
+		mp->stats.deferred++;
+		return false;
+	}
+	mp->start_full = full + MP_START_INTERVAL;
+	return true;
 }
 
 /* RTNL comes before mp->lock, which the caller therefore does not hold yet. */
 static int mp_rx_start(struct mp_dev *mp)
 {
-	struct mp_pins *pins;
-	int err;
+	struct mp_mem *mem = NULL;
+	struct mp_rx *rx = NULL;
+	bool start, known;
+	int err = -ENOMEM;
 
 	/* A guest's kicks come to here: leave RTNL alone. */
 	if (!rcu_access_pointer(mp->dev))
@@ -377,23 +569,37 @@ static int mp_rx_start(struct mp_dev *mp)
 	if (!current->mm || current->flags & PF_KTHREAD)
 		return -EOPNOTSUPP;
 
-	/* Takes mmap_lock. */
-	pins = mp_pins_create();
-	if (IS_ERR(pins)) {
-		/* A signal, or other work for the thread, is no failure. */
-		err = PTR_ERR(pins);
-		return err == -EINTR ? -EAGAIN : err;
+	mutex_lock(&mp->lock);
+	start = mp_rx_may_start(mp);
+	known = mp->mem && mp_mem_renew(mp->mem);
+	mutex_unlock(&mp->lock);
+	if (!start)
+		return -EAGAIN;
+
+	rx = mp_rx_alloc();
+	if (!rx)
+		return -ENOMEM;
+	if (!known) {
+		/* Takes mmap_lock. */
+		mem = mp_mem_create(DMA_FROM_DEVICE);
+		if (IS_ERR(mem)) {
+			err = PTR_ERR(mem);
+			mem = NULL;
+			goto out;
+		}
 	}
 
 	rtnl_lock();
 	mutex_lock(&mp->lock);
-	err = mp_rx_start_locked(mp, &pins);
+	err = mp_rx_start_locked(mp, &rx, &mem);
 	mutex_unlock(&mp->lock);
 	rtnl_unlock();
-
-	if (pins)
-		mp_pins_destroy(pins);
-	return err;
+out:
+	if (mem)
+		mp_mem_close(mem);
+	mp_rx_free(rx);
+	/* A signal, or other work for the thread, is no failure. */
+	return err == -EINTR ? -EAGAIN : err;
 }
 
 /**
@@ -402,6 +608,7 @@ static int mp_rx_start(struct mp_dev *mp)
  *
  * All kiocbs that are not completed yet complete with -ECANCELED, in order:
  * they are the last that were posted.  A frame that waits in one is lost.
+ * Pages stay pinned for a while, see mp_rx_unbind().
  *
  * Context: process, RTNL held.  Does not touch the memory of the poster, which
  * may be gone.
@@ -409,8 +616,10 @@ static int mp_rx_start(struct mp_dev *mp)
 void mp_rx_stop(struct mp_dev *mp)
 {
 	struct net_device *dev = rtnl_dereference(mp->dev);
+	struct mp_bounce *bounce;
 	struct mp_slot *slot;
 	struct mp_rx *rx;
+	u32 idx;
 
 	mutex_lock(&mp->lock);
 	rx = mp->rx;
@@ -424,81 +633,101 @@ void mp_rx_stop(struct mp_dev *mp)
 	WRITE_ONCE(mp->port.rxq, NULL);
 	mp->port.drv->rx_restart(dev, 0);
 
-	for (; rx->done != rx->rxq.posted; rx->done++) {
-		slot = mp_slot(rx, rx->done);
-		mp_slot_release(rx, slot);
+	for (idx = rx->done; idx != rx->rxq.posted; idx++) {
+		slot = mp_slot(rx, idx);
 		slot->iocb->ki_complete(slot->iocb, -ECANCELED);
 		mp->stats.rewound++;
 	}
+	mp_rx_release(rx, rx->done, rx->rxq.posted);
+	while ((bounce = mp_bounce_take(rx)))
+		mp_bounce_unmap(rx, bounce);
+
 	WRITE_ONCE(mp->rx_readable, false);
 	/* Pairs with smp_load_acquire() in mp_shutdown(): who sees that there
 	 * is nothing to stop may free the kiocbs.
 	 */
 	smp_store_release(&mp->rx, NULL);
-	mp_rx_destroy(rx);
+	mp_rx_free(rx);
 out:
 	mutex_unlock(&mp->lock);
 	/* Whoever posted may have to notice. */
 	if (rx)
 		mp->sk.sk_data_ready(&mp->sk);
 }
+EXPORT_SYMBOL_IF_KUNIT(mp_rx_stop);
+
+/**
+ * mp_rx_unbind - end zero-copy for good: the device goes
+ * @mp: device
+ *
+ * As mp_rx_stop(); and no page is mapped for the device any more.
+ *
+ * Context: process, RTNL held.
+ */
+void mp_rx_unbind(struct mp_dev *mp)
+{
+	struct mp_mem *mem;
+
+	mp_rx_stop(mp);
+
+	mutex_lock(&mp->lock);
+	mem = mp->mem;
+	mp->mem = NULL;
+	mutex_unlock(&mp->lock);
+	if (mem)
+		mp_mem_close(mem);
+}
+EXPORT_SYMBOL_IF_KUNIT(mp_rx_unbind);
 
 /* Hot path */
 
-/* As mp_rx_post(), but without @faulted_in -EFAULT says that the first @need
- * bytes of @to have to be.
- */
-static int mp_rx_try_post(struct mp_dev *mp, struct kiocb *iocb,
-			  struct iov_iter *to, bool faulted_in, size_t *need)
+static void mp_rx_drop_queue(struct mp_dev *mp)
 {
+	struct sk_buff *skb;
+
+	while ((skb = skb_dequeue(&mp->sk.sk_receive_queue))) {
+		atomic64_inc(&mp->stats.dropped);
+		kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED);
+	}
+}
+
+/* May @iocb be appended?  With mp_dev.lock held, and zero-copy on. */
+static int mp_rx_check(struct mp_dev *mp, const struct kiocb *iocb)
+{
+	struct mp_rx *rx = mp->rx;
+
+	if (unlikely(current->mm != rx->mem->mm))
+		return -EBUSY;
+	if (unlikely(iocb->ki_pos != rx->hdr_sz))
+		return -EAGAIN;
+	if (unlikely(!skb_queue_empty_lockless(&mp->sk.sk_receive_queue))) {
+		/* Received before zero-copy was on: older than what is going
+		 * to be in this buffer.
+		 */
+		if (rx->rxq.posted == rx->done)
+			return -EAGAIN;
+		/* It came when the first buffer was posted already. */
+		mp_rx_drop_queue(mp);
+	}
+	return rx->rxq.posted - rx->done > rx->rxq.mask ? -ENOBUFS : 0;
+}
+
+/* @slot, at the end of the FIFO, is complete but for the kiocb.  Drops the
+ * lock.
+ */
+static int mp_rx_append(struct mp_dev *mp, struct mp_slot *slot,
+			struct kiocb *iocb)
+{
+	struct mp_rx *rx = mp->rx;
 	struct net_device *dev;
-	struct mp_slot *slot;
-	dma_addr_t dma = 0;
-	struct mp_rx *rx;
 	bool wake;
-	int err;
 
-	mutex_lock(&mp->lock);
-	while (unlikely(!mp->rx)) {
-		mutex_unlock(&mp->lock);
-		err = mp_rx_start(mp);
-		if (err)
-			return err;
-		mutex_lock(&mp->lock);
-	}
-	rx = mp->rx;
-
-	err = -EAGAIN;
-	if (unlikely(!skb_queue_empty_lockless(&mp->sk.sk_receive_queue)))
-		goto err_unlock;
-	err = -EBUSY;
-	if (unlikely(current->mm != rx->pins->mm))
-		goto err_unlock;
-	err = -ENOBUFS;
-	if (rx->rxq.posted - rx->done > rx->rxq.mask)
-		goto err_unlock;
-
-	slot = mp_slot(rx, rx->rxq.posted);
-	err = mp_slot_save(rx, slot, to);
-	if (err)
-		goto err_unlock;
-
-	*need = iov_iter_count(&slot->iter);
-	err = mp_slot_pin(rx, slot, faulted_in, &dma);
-	if (unlikely(err > MP_BOUNCE_NONE)) {
-		slot->reason = err;
-		err = mp_slot_bounce(rx, slot, &dma);
-	}
-	if (unlikely(err))
-		goto err_release;
-
+	mp_slot_sync_for_device(rx, slot);
 	slot->iocb = iocb;
-	mp_rxbuf(rx, rx->rxq.posted)->dma = dma;
+	mp_rxbuf(rx, rx->rxq.posted)->dma = slot->bounce ? slot->bounce->dma :
+					    slot->pages[0]->dma + slot->offset;
 	wake = mpassthru_rx_post(&rx->rxq);
 	mp->stats.posted++;
-	/* Guests recycle: twice what is posted covers those on the way. */
-	rx->pins->soft_limit = max(rx->pins->soft_limit,
-				   2 * (rx->rxq.posted - rx->done));
 	mutex_unlock(&mp->lock);
 
 	if (unlikely(wake)) {
@@ -509,12 +738,197 @@ static int mp_rx_try_post(struct mp_dev *mp, struct kiocb *iocb,
 		rcu_read_unlock();
 	}
 	return -EIOCBQUEUED;
+}
 
-err_release:
-	mp_slot_release(rx, slot);
+/* As mp_rx_post(), if nothing has to be pinned or allocated; else -ENOENT. */
+static int mp_rx_post_hit(struct mp_dev *mp, struct kiocb *iocb,
+			  struct iov_iter *to)
+{
+	struct mp_slot *slot;
+	struct mp_rx *rx;
+	int err;
+
+	mutex_lock(&mp->lock);
+	while (unlikely(!mp->rx)) {
+		/* Copying goes on where posting is not going to. */
+		err = -EAGAIN;
+		if (iocb->ki_pos != mp->vnet_hdr_sz)
+			goto err_unlock;
+		mutex_unlock(&mp->lock);
+		err = mp_rx_start(mp);
+		if (err)
+			return err;
+		mutex_lock(&mp->lock);
+	}
+	rx = mp->rx;
+
+	err = mp_rx_check(mp, iocb);
+	if (unlikely(err))
+		goto err_unlock;
+
+	slot = mp_slot(rx, rx->rxq.posted);
+	err = mp_slot_save(slot, to, rx->hdr_sz + rx->data_len);
+	if (unlikely(err))
+		goto err_save;
+
+	slot->bounce = NULL;
+	err = mp_slot_pin(rx->mem, slot, rx->hdr_sz, rx->data_len, false);
+	if (unlikely(err)) {
+		if (err == -ENOENT)
+			goto err_unlock;
+		slot->reason = mp_bounce_why(err);
+		slot->bounce = mp_bounce_take(rx);
+		err = -ENOENT;
+		if (!slot->bounce)
+			goto err_unlock;
+	}
+	return mp_rx_append(mp, slot, iocb);
+
+err_save:
+	if (err == -E2BIG)
+		err = -ENOENT;
 err_unlock:
 	mutex_unlock(&mp->lock);
 	return err;
+}
+
+/**
+ * struct mp_post - a buffer that is made ready without mp_dev.lock
+ * @slot: what becomes its slot; @reason is set if it is going to be bounced
+ * @bounce: a page for that, not mapped, or NULL: one that is there already
+ * @mem: what it is pinned in, with a reference
+ * @hdr_sz: as &mp_rx.hdr_sz
+ * @data_len: as &mp_rx.data_len
+ */
+struct mp_post {
+	struct mp_slot		slot;
+	struct mp_bounce	*bounce;
+	struct mp_mem		*mem;
+	unsigned int		hdr_sz;
+	unsigned int		data_len;
+};
+
+static int mp_post_begin(struct mp_dev *mp, struct mp_post *post,
+			 const struct kiocb *iocb)
+{
+	struct mp_rx *rx;
+	int err;
+
+	mutex_lock(&mp->lock);
+	rx = mp->rx;
+	err = rx ? mp_rx_check(mp, iocb) : -EAGAIN;
+	if (!err) {
+		*post = (struct mp_post) {
+			.mem = mp_mem_get(rx->mem),
+			.hdr_sz = rx->hdr_sz,
+			.data_len = rx->data_len,
+		};
+		/* Guests recycle: twice what is posted covers those on the
+		 * way.
+		 */
+		mp_mem_expect(rx->mem, 2 * (rx->rxq.posted - rx->done + 1));
+	}
+	mutex_unlock(&mp->lock);
+	return err;
+}
+
+/* With no lock held: here it may take as long as the poster's memory takes. */
+static int mp_post_prepare(struct mp_post *post, const struct iov_iter *to)
+{
+	size_t need = post->hdr_sz + post->data_len;
+	int err;
+
+	err = mp_slot_save(&post->slot, to, need);
+	if (err == -E2BIG)
+		err = mp_slot_save_more(&post->slot, to, need);
+	if (err)
+		return err;
+
+	err = mp_slot_pin(post->mem, &post->slot, post->hdr_sz, post->data_len,
+			  true);
+	/* Not there: that is for the guest to know.  -EINTR: nor will it get
+	 * any frames.
+	 */
+	if (err == -EFAULT || err == -EINTR)
+		return err;
+	if (err)
+		post->slot.reason = mp_bounce_why(err);
+	return 0;
+}
+
+static void mp_post_end(struct mp_post *post)
+{
+	mp_slot_unpin(post->mem, &post->slot);
+	kfree(post->slot.more);
+	mp_bounce_free(post->bounce);
+	mp_mem_put(post->mem);
+}
+
+/* Returns -ENOENT when what the buffer was made ready for is no more, -ENOSR
+ * when a bounce page is missing.
+ */
+static int mp_post_append(struct mp_dev *mp, struct mp_post *post,
+			  struct kiocb *iocb)
+{
+	struct mp_slot *slot;
+	struct mp_rx *rx;
+	int err;
+
+	mutex_lock(&mp->lock);
+	rx = mp->rx;
+	err = -ENOENT;
+	if (!rx || rx->mem != post->mem || rx->hdr_sz != post->hdr_sz ||
+	    rx->data_len != post->data_len)
+		goto err_unlock;
+	err = mp_rx_check(mp, iocb);
+	if (err)
+		goto err_unlock;
+	if (post->bounce)
+		err = mp_bounce_map(rx, post->bounce);
+	else if (post->slot.reason && list_empty(&rx->bounces))
+		err = -ENOSR;
+	if (err)
+		goto err_unlock;
+
+	/* All is the FIFO's now, but for the reference on @mem. */
+	slot = mp_slot(rx, rx->rxq.posted);
+	*slot = post->slot;
+	if (post->slot.reason)
+		slot->bounce = post->bounce ?: mp_bounce_take(rx);
+	post->bounce = NULL;
+	post->slot.more = NULL;
+	memset(post->slot.pages, 0, sizeof(post->slot.pages));
+	return mp_rx_append(mp, slot, iocb);
+
+err_unlock:
+	mutex_unlock(&mp->lock);
+	return err;
+}
+
+static noinline int mp_rx_post_miss(struct mp_dev *mp, struct kiocb *iocb,
+				    const struct iov_iter *to)
+{
+	struct mp_post post;
+	int tries, err;
+
+	for (tries = 0; tries < MP_POST_TRIES; tries++) {
+		err = mp_post_begin(mp, &post, iocb);
+		if (err)
+			return err;
+
+		err = mp_post_prepare(&post, to);
+		if (!err)
+			err = mp_post_append(mp, &post, iocb);
+		if (err == -ENOSR) {
+			post.bounce = mp_bounce_alloc();
+			err = post.bounce ? mp_post_append(mp, &post, iocb) :
+			      -ENOMEM;
+		}
+		mp_post_end(&post);
+		if (likely(err != -ENOENT))
+			return err == -EINTR ? -EAGAIN : err;
+	}
+	return -EAGAIN;
 }
 
 /**
@@ -522,33 +936,37 @@ err_unlock:
  * @mp: device
  * @iocb: completed in mp_rx_complete() or mp_rx_stop().  Its ki_complete() is
  *	called with mp_dev.lock held, and RTNL as well when it is cancelled: it
- *	may neither sleep nor take a lock that is held while posting.
+ *	may neither sleep nor take a lock that is held while posting.  ki_pos is
+ *	where in the buffer the frame is to begin, in bytes.
  * @to: the buffer: header, then at least &mpassthru_port.data_len bytes
  *
  * The first one switches the device to zero-copy.
  *
  * Context: process, not a kernel thread; the address space of @to is current.
- * Takes mmap_lock for writing, and after that RTNL, then mp_dev.lock.
- * Return: -EIOCBQUEUED, or without @iocb being queued: -EAGAIN when frames
- * wait that were received in copy mode, to be read first, or a signal is
- * pending; -EMSGSIZE when the
- * buffer is too short; -EFAULT when it is not writable memory; -ENOBUFS when
- * the FIFO is full; -ENOTCONN when no device is bound; -EBUSY when it is in use
- * from another address space; -EOPNOTSUPP from a kernel thread; -EINVAL when
- * @to is not user memory; -ENOMEM.
+ * Handles faults in @to, and allocates memory that is charged to the memory
+ * cgroup.  Takes mmap_lock, RTNL, then mp_dev.lock; the last two only for what
+ * does not depend on the poster.
+ * Return: -EIOCBQUEUED, or without @iocb being queued:
+ *
+ * * -EAGAIN: not now, copy and ask again: frames wait that were received in
+ *   copy mode, to be read first; zero-copy was switched on too often; the
+ *   header is of another length here; or a signal is pending
+ * * -EMSGSIZE: the buffer is too short
+ * * -EFAULT: it is not writable memory
+ * * -ENOBUFS: the FIFO is full
+ * * -ENOTCONN: no device is bound
+ * * -EBUSY: in use from another address space
+ * * -EOPNOTSUPP: from a kernel thread
+ * * -EINVAL: @to is not user memory
+ * * -ENOMEM
  */
 int mp_rx_post(struct mp_dev *mp, struct kiocb *iocb, struct iov_iter *to)
 {
-	size_t need = 0;
-	int err;
+	int err = mp_rx_post_hit(mp, iocb, to);
 
-	err = mp_rx_try_post(mp, iocb, to, false, &need);
-	if (likely(err != -EFAULT))
-		return err;
-	if (fault_in_iov_iter_writeable(to, need))
-		return -EFAULT;
-	return mp_rx_try_post(mp, iocb, to, true, &need);
+	return likely(err != -ENOENT) ? err : mp_rx_post_miss(mp, iocb, to);
 }
+EXPORT_SYMBOL_IF_KUNIT(mp_rx_post);
 
 /* User memory that has to be faulted in before a buffer can be completed. */
 struct mp_fault {
@@ -571,8 +989,8 @@ static bool mp_slot_moved(const struct mp_slot *slot)
 {
 	int i;
 
-	for (i = 0; i < MP_SLOT_PINS && slot->pins[i]; i++)
-		if (unlikely(READ_ONCE(slot->pins[i]->dead)))
+	for (i = 0; i < MP_SLOT_PAGES && slot->pages[i]; i++)
+		if (unlikely(READ_ONCE(slot->pages[i]->dead)))
 			return true;
 	return false;
 }
@@ -583,20 +1001,23 @@ static bool mp_slot_copy(const struct mp_slot *slot, unsigned int len,
 	unsigned int head;
 
 	if (slot->bounce)
-		return copy_page_to_iter(slot->bounce, 0, len, to) == len;
+		return copy_page_to_iter(slot->bounce->page, 0, len, to) == len;
 
 	head = mp_slot_head(slot, len);
-	if (copy_page_to_iter(slot->pins[0]->page, slot->offset, head,
+	if (copy_page_to_iter(slot->pages[0]->page, slot->offset, head,
 			      to) != head)
 		return false;
 	len -= head;
-	return !len || copy_page_to_iter(slot->pins[1]->page, 0, len,
+	return !len || copy_page_to_iter(slot->pages[1]->page, 0, len,
 					 to) == len;
 }
 
 /* The header goes in front of the frame only now: before, it was not known,
  * and the NIC does not write it.  There is one buffer per frame.  With @copy
- * the frame follows, of which the NIC wrote to another place.
+ * the frame follows, which the NIC wrote to another place.  In place of a bad
+ * one that is a frame for nobody: a driver may compute the length of a frame
+ * from that of the header, and an empty used buffer has none (virtio 1.2,
+ * 5.1.6.4; iPXE takes it for a frame of 4 GB).
  */
 static int mp_slot_write(struct mp_dev *mp, struct mp_rx *rx,
 			 const struct mp_slot *slot,
@@ -607,7 +1028,7 @@ static int mp_slot_write(struct mp_dev *mp, struct mp_rx *rx,
 		.num_buffers = cpu_to_tun_vnet16(READ_ONCE(mp->flags), 1),
 	};
 	size_t len = min_t(size_t, rx->hdr_sz, sizeof(hdr));
-	void __user *start = iter_iov_addr(&slot->iter);
+	void __user *start = mp_slot_start(slot);
 	struct iov_iter to;
 
 	/* virtio 1.2, 5.1.6.4: only when the guest said VIRTIO_NET_F_GUEST_CSUM
@@ -621,7 +1042,7 @@ static int mp_slot_write(struct mp_dev *mp, struct mp_rx *rx,
 	 * all else that completes a buffer.
 	 */
 	if (likely(!copy && rx->hdr_sz == sizeof(hdr) &&
-		   iter_iov_len(&slot->iter) >= sizeof(hdr))) {
+		   mp_slot_vec(slot)->iov_len >= sizeof(hdr))) {
 		if (!user_write_access_begin(start, sizeof(hdr)))
 			goto fault;
 		unsafe_copy_to_user(start, (const void *)&hdr, sizeof(hdr),
@@ -630,10 +1051,14 @@ static int mp_slot_write(struct mp_dev *mp, struct mp_rx *rx,
 		return 0;
 	}
 
-	to = slot->iter;
+	to = mp_slot_iter(rx, slot);
 	if (copy_to_iter(&hdr, len, &to) != len)
 		return mp_fault_at(fault, &to);
 	len = rx->hdr_sz - len;
+	if (unlikely(buf->flags & MPASSTHRU_RX_BAD)) {
+		len += ETH_ZLEN;
+		copy = false;
+	}
 	if (unlikely(len) && iov_iter_zero(len, &to) != len)
 		return mp_fault_at(fault, &to);
 	if (copy && !mp_slot_copy(slot, buf->len, &to))
@@ -654,16 +1079,18 @@ static long mp_slot_finish(struct mp_dev *mp, struct mp_rx *rx,
 			   const struct mpassthru_rxbuf *buf,
 			   struct mp_fault *fault)
 {
-	bool copy = slot->bounce || mp_slot_moved(slot);
+	bool bad = buf->flags & MPASSTHRU_RX_BAD;
+	bool copy = bad || slot->bounce || mp_slot_moved(slot);
 
-	if (unlikely(buf->flags & MPASSTHRU_RX_BAD)) {
-		mp->stats.errors++;
-		return 0;
-	}
-	mp_slot_sync_for_cpu(rx, slot, buf->len);
+	if (likely(!bad))
+		mp_slot_sync_for_cpu(rx, slot, buf->len);
 	if (unlikely(mp_slot_write(mp, rx, slot, buf, copy, fault)))
 		return -EFAULT;
 
+	if (unlikely(bad)) {
+		mp->stats.errors++;
+		return rx->hdr_sz + ETH_ZLEN;
+	}
 	if (likely(!copy))
 		mp->stats.zerocopy++;
 	else if (slot->bounce)
@@ -681,17 +1108,18 @@ static int mp_rx_complete_present(struct mp_dev *mp, int budget, bool give_up,
 {
 	struct mp_slot *slot;
 	struct mp_rx *rx;
-	u32 filled;
+	u32 filled, first;
 	long res;
 	int n = 0;
 
 	fault->len = 0;
 	mutex_lock(&mp->lock);
 	rx = mp->rx;
-	if (!rx || current->mm != rx->pins->mm)
+	if (!rx || current->mm != rx->mem->mm)
 		goto out;
 
 	filled = mpassthru_rx_filled(&rx->rxq);
+	first = rx->done;
 	pagefault_disable();
 	for (; rx->done != filled && n < budget; rx->done++, n++) {
 		slot = mp_slot(rx, rx->done);
@@ -706,10 +1134,10 @@ static int mp_rx_complete_present(struct mp_dev *mp, int budget, bool give_up,
 			mp->stats.errors++;
 			res = 0;
 		}
-		mp_slot_release(rx, slot);
 		slot->iocb->ki_complete(slot->iocb, res);
 	}
 	pagefault_enable();
+	mp_rx_release(rx, first, rx->done);
 	if (rx->done == filled) {
 		WRITE_ONCE(mp->rx_readable, false);
 		/* Pairs with smp_mb() in mp_rx_flush(): what is not seen here
@@ -730,7 +1158,7 @@ out:
  * @budget: how many at most
  *
  * ki_complete() is called in the order of posting, with the number of bytes
- * including the header, or 0 for a buffer that goes back empty.
+ * including the header; 0 where memory ceased to be writable.
  *
  * Context: process, in the poster's address space.  Takes mp_dev.lock.
  * Return: how many were completed.
@@ -754,6 +1182,7 @@ int mp_rx_complete(struct mp_dev *mp, int budget)
 			  fatal_signal_pending(current);
 	}
 }
+EXPORT_SYMBOL_IF_KUNIT(mp_rx_complete);
 
 /* &mpassthru_port_ops.rx_flush */
 void mp_rx_flush(struct mpassthru_rxq *rxq)
@@ -765,6 +1194,7 @@ void mp_rx_flush(struct mpassthru_rxq *rxq)
 	WRITE_ONCE(mp->rx_readable, true);
 	mp->sk.sk_data_ready(&mp->sk);
 }
+EXPORT_SYMBOL_IF_KUNIT(mp_rx_flush);
 
 /* &mpassthru_port_ops.rx_tap: the slot is stable, the consumer does not see
  * it as filled yet.
@@ -780,9 +1210,9 @@ void mp_rx_tap(struct mpassthru_rxq *rxq, u32 idx, unsigned int len)
 
 	mp_slot_sync_for_cpu(rx, slot, len);
 	if (slot->bounce)
-		data = page_address(slot->bounce);
+		data = page_address(slot->bounce->page);
 	else
-		data = page_address(slot->pins[0]->page) + slot->offset;
+		data = page_address(slot->pages[0]->page) + slot->offset;
 	netdev_mp_tap(rxq->port->dev, data, len);
 }
 
@@ -803,13 +1233,13 @@ void mp_rx_show(struct mp_dev *mp, struct seq_file *m)
 		[MP_BOUNCE_MOVED]	= "moved",
 	};
 	u32 outstanding = 0, armed = 0;
-	struct mp_pins *pins = NULL;
+	struct mp_mem *mem;
 	u64 bounced = 0;
 	int i;
 
 	mutex_lock(&mp->lock);
+	mem = mp->mem;
 	if (mp->rx) {
-		pins = mp->rx->pins;
 		outstanding = mp->rx->rxq.posted - mp->rx->done;
 		/* In this order, or it may be less than nothing. */
 		armed = mpassthru_rx_filled(&mp->rx->rxq);
@@ -818,8 +1248,9 @@ void mp_rx_show(struct mp_dev *mp, struct seq_file *m)
 	for (i = MP_BOUNCE_NONE + 1; i < MP_BOUNCE_MAX; i++)
 		bounced += mp->stats.bounced[i];
 
-	seq_printf(m, "mp-mode:\t%s\n", pins ? "zero-copy" :
+	seq_printf(m, "mp-mode:\t%s\n", mp->rx ? "zero-copy" :
 		   rcu_access_pointer(mp->dev) ? "copy" : "unbound");
+	seq_printf(m, "mp-deferred:\t%llu\n", mp->stats.deferred);
 	seq_printf(m, "mp-posted:\t%llu\n", mp->stats.posted);
 	seq_printf(m, "mp-outstanding:\t%u\n", outstanding);
 	seq_printf(m, "mp-armed:\t%u\n", armed);
@@ -831,12 +1262,19 @@ void mp_rx_show(struct mp_dev *mp, struct seq_file *m)
 	seq_printf(m, "mp-rewound:\t%llu\n", mp->stats.rewound);
 	seq_printf(m, "mp-errors:\t%llu\n", mp->stats.errors);
 	seq_printf(m, "mp-pinned:\t%u\n",
-		   pins ? atomic_read(&pins->pinned) : 0);
-	seq_printf(m, "mp-pinned-peak:\t%u\n", pins ? pins->peak : 0);
-	seq_printf(m, "mp-pin-hits:\t%llu\n", pins ? pins->hits : 0);
-	seq_printf(m, "mp-pin-misses:\t%llu\n", pins ? pins->misses : 0);
-	seq_printf(m, "mp-pin-evictions:\t%llu\n", pins ? pins->evictions : 0);
+		   mem ? atomic_read(&mem->pinned) : 0);
+	seq_printf(m, "mp-pinned-peak:\t%u\n", mem ? READ_ONCE(mem->peak) : 0);
+	seq_printf(m, "mp-pin-limit:\t%u\n", mem ? READ_ONCE(mem->limit) : 0);
+	seq_printf(m, "mp-pin-ghosts:\t%u\n",
+		   mem ? READ_ONCE(mem->nr_ghosts) : 0);
+	seq_printf(m, "mp-pin-hits:\t%llu\n", mem ? READ_ONCE(mem->hits) : 0);
+	seq_printf(m, "mp-pin-misses:\t%llu\n",
+		   mem ? READ_ONCE(mem->misses) : 0);
+	seq_printf(m, "mp-pin-failures:\t%llu\n",
+		   mem ? READ_ONCE(mem->failures) : 0);
+	seq_printf(m, "mp-pin-evictions:\t%llu\n",
+		   mem ? READ_ONCE(mem->evictions) : 0);
 	seq_printf(m, "mp-pin-invalidations:\t%llu\n",
-		   pins ? READ_ONCE(pins->invalidations) : 0);
+		   mem ? READ_ONCE(mem->invalidations) : 0);
 	mutex_unlock(&mp->lock);
 }

@@ -3,6 +3,7 @@
  * The socket of an mp device, as vhost-net uses it.
  */
 
+#include <kunit/visibility.h>
 #include <linux/if_tun.h>
 #include <linux/module.h>
 #include <linux/net.h>
@@ -97,7 +98,10 @@ static int mp_peek_len(struct socket *sock)
 {
 	struct mp_dev *mp = container_of(sock, struct mp_dev, sock);
 
-	return mp_copy_peek_len(mp);
+	/* What is in filled buffers has no length to tell; vhost-net polls for
+	 * whether there is something.
+	 */
+	return mp_copy_peek_len(mp) ?: READ_ONCE(mp->rx_readable);
 }
 
 static const struct proto_ops mp_socket_ops = {
@@ -162,3 +166,4 @@ struct mp_dev *mp_sock_alloc(struct net *net, struct file *file)
 	mp->vnet_hdr_sz = sizeof(struct virtio_net_hdr);
 	return mp;
 }
+EXPORT_SYMBOL_IF_KUNIT(mp_sock_alloc);

@@ -142,6 +142,19 @@ static int mp_set_steering(int __user *fdp)
 	return fd == -1 ? 0 : -EOPNOTSUPP;
 }
 
+static void mp_set_hdr_sz(struct mp_dev *mp, int hdr_sz)
+{
+	rtnl_lock();
+	/* Frames are on the way to where they begin today: what is posted goes
+	 * back, and is posted anew.  Without RTNL nobody starts again.
+	 */
+	mp_rx_stop(mp);
+	mutex_lock(&mp->lock);
+	WRITE_ONCE(mp->vnet_hdr_sz, hdr_sz);
+	mutex_unlock(&mp->lock);
+	rtnl_unlock();
+}
+
 static int mp_vnet_ioctl(struct mp_dev *mp, unsigned int cmd, int __user *sp)
 {
 	int old = READ_ONCE(mp->vnet_hdr_sz), hdr_sz = old, err;
@@ -152,22 +165,16 @@ static int mp_vnet_ioctl(struct mp_dev *mp, unsigned int cmd, int __user *sp)
 	if (err)
 		return err;
 
+	if (hdr_sz > MP_VNET_HDR_MAX)
+		return -EINVAL;
+
 	mutex_lock(&mp->lock);
 	changed ^= flags;
 	WRITE_ONCE(mp->flags, (mp->flags & ~changed) | (flags & changed));
-	if (hdr_sz == old)
-		goto out;
-	/* Frames are on the way to where they begin today. */
-	if (mp->rx)
-		err = -EBUSY;
-	else if (hdr_sz > MP_VNET_HDR_MAX)
-		err = -EINVAL;
-	else
-		WRITE_ONCE(mp->vnet_hdr_sz, hdr_sz);
-out:
 	mutex_unlock(&mp->lock);
-
-	return err;
+	if (hdr_sz != old)
+		mp_set_hdr_sz(mp, hdr_sz);
+	return 0;
 }
 
 /**
@@ -185,7 +192,6 @@ out:
  * * -EOPNOTSUPP: a BPF program that picks the queue
  * * -ENOTCONN: it is about the bound device, and there is none
  * * -EPERM: no CAP_NET_ADMIN, for the device's address
- * * -EBUSY: the length of the header, while zero-copy is on
  * * any error of dev_set_mac_address(), for the device's address
  */
 long mp_tap_ioctl(struct mp_dev *mp, unsigned int cmd, unsigned long arg)

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* KUnit tests of what needs no NIC: the port, the FIFO and the pin cache. */
+/* KUnit tests of what needs no NIC: port, FIFO, pinned pages, posting. */
 
 #include <kunit/device.h>
 #include <kunit/test.h>
 #include <linux/completion.h>
 #include <linux/cpumask.h>
+#include <linux/delay.h>
 #include <linux/etherdevice.h>
+#include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/ktime.h>
 #include <linux/mman.h>
@@ -13,8 +15,11 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/user.h>
 #include <linux/uaccess.h>
+#include <linux/uio.h>
+#include <linux/virtio_net.h>
 
-#include "mpassthru_pin.h"
+#include "mpassthru.h"
+#include "mpassthru_mem.h"
 
 /* Port */
 
@@ -223,7 +228,8 @@ static void fifo_keeps_order(struct kunit *test)
 
 	for (i = 0; i < FIFO_SIZE; i++) {
 		KUNIT_EXPECT_EQ(test, mpassthru_rx_filled(&f->rxq), done + i);
-		mpassthru_rx_fill(&f->rxq, 60 + i, i ? MPASSTHRU_RX_CSUM_OK : 0);
+		mpassthru_rx_fill(&f->rxq, 60 + i,
+				  i ? MPASSTHRU_RX_CSUM_OK : 0);
 		buf = &f->bufs[(done + i) & f->rxq.mask];
 		KUNIT_EXPECT_EQ(test, buf->dma, 0x1000 + i);
 		KUNIT_EXPECT_EQ(test, buf->len, 60 + i);
@@ -440,31 +446,31 @@ static struct kunit_suite fifo_suite = {
 	.test_cases	= fifo_cases,
 };
 
-/* Pin cache */
+/* Pinned pages */
 
-#define PIN_PAGES	8
+#define MEM_PAGES	256
 
-struct pin_test {
-	struct mp_pins	*pins;
-	unsigned long	mem;
+struct cache_test {
+	struct mp_mem	*mem;
+	unsigned long	addr;
 	long		locked;
 	s64		pinned;
 };
 
-static long pin_locked(void)
+static long cache_locked(void)
 {
 	return atomic_long_read(&current_user()->locked_vm);
 }
 
-static s64 pin_pinned(void)
+static s64 cache_pinned(void)
 {
 	return atomic64_read(&current->mm->pinned_vm);
 }
 
-static int pin_init(struct kunit *test)
+static int cache_init(struct kunit *test)
 {
 	struct device *dev;
-	struct pin_test *t;
+	struct cache_test *t;
 
 	t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, t);
@@ -472,227 +478,838 @@ static int pin_init(struct kunit *test)
 
 	dev = kunit_device_register(test, "mpassthru");
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);
-	t->mem = kunit_vm_mmap(test, NULL, 0, PIN_PAGES * PAGE_SIZE,
-			       PROT_READ | PROT_WRITE,
-			       MAP_ANONYMOUS | MAP_PRIVATE, 0);
-	KUNIT_ASSERT_NE(test, t->mem, 0);
+	t->addr = kunit_vm_mmap(test, NULL, 0, MEM_PAGES * PAGE_SIZE,
+				PROT_READ | PROT_WRITE,
+				MAP_ANONYMOUS | MAP_PRIVATE, 0);
+	KUNIT_ASSERT_NE(test, t->addr, 0);
 
-	t->locked = pin_locked();
-	t->pinned = pin_pinned();
-	t->pins = mp_pins_create();
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, t->pins);
-	t->pins->dev = dev;
+	t->locked = cache_locked();
+	t->pinned = cache_pinned();
+	t->mem = mp_mem_create(DMA_FROM_DEVICE);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, t->mem);
+	t->mem->dev = dev;
 	return 0;
 }
 
-/* Whatever a test did, all is given back.  Not run in the test's own mm. */
-static void pin_exit(struct kunit *test)
+/* Unpinning is left to a work item. */
+static bool cache_comes_to(long locked)
 {
-	struct pin_test *t = test->priv;
+	int i;
+
+	for (i = 0; i < 200 && cache_locked() != locked; i++)
+		msleep(20);
+	return cache_locked() == locked;
+}
+
+/* Whatever a test did, all is given back.  Not run in the test's own mm. */
+static void cache_exit(struct kunit *test)
+{
+	struct cache_test *t = test->priv;
 	struct mm_struct *mm;
 
-	if (!t || IS_ERR_OR_NULL(t->pins))
+	if (!t || IS_ERR_OR_NULL(t->mem))
 		return;
-	mm = t->pins->mm;
+	mm = t->mem->mm;
 	mmgrab(mm);
-	mp_pins_destroy(t->pins);
-	KUNIT_EXPECT_EQ(test, pin_locked(), t->locked);
+	mp_mem_close(t->mem);
+	KUNIT_EXPECT_TRUE(test, cache_comes_to(t->locked));
 	KUNIT_EXPECT_EQ(test, atomic64_read(&mm->pinned_vm), t->pinned);
 	mmdrop(mm);
 }
 
-static struct mp_pin *pin_page(struct kunit *test, int i)
+static void cache_set_limit(struct cache_test *t, unsigned int limit,
+			    unsigned int ceiling)
 {
-	struct pin_test *t = test->priv;
-	unsigned long addr = t->mem + i * PAGE_SIZE + i;
-	struct mp_pin *pin;
-
-	KUNIT_ASSERT_EQ(test, put_user(0, (char __user *)addr), 0);
-	pin = mp_pin_get(t->pins, addr);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, pin);
-	return pin;
+	t->mem->floor = limit;
+	t->mem->limit = limit;
+	t->mem->ceiling = ceiling;
 }
 
-static void pin_once(struct kunit *test)
+static unsigned long cache_addr(struct kunit *test, int i)
 {
-	struct pin_test *t = test->priv;
-	struct mp_pin *a = pin_page(test, 0), *b;
+	struct cache_test *t = test->priv;
 
-	b = pin_page(test, 0);
+	return t->addr + i * PAGE_SIZE + i;
+}
+
+/* Look page @i up; NULL when it is not pinned. */
+static struct mp_page *cache_try(struct kunit *test, int i)
+{
+	struct cache_test *t = test->priv;
+	struct mp_page *page = mp_page_get(t->mem, cache_addr(test, i));
+
+	if (!IS_ERR(page))
+		return page;
+	KUNIT_EXPECT_EQ(test, PTR_ERR(page), -ENOBUFS);
+	return NULL;
+}
+
+static struct mp_page *cache_page(struct kunit *test, int i)
+{
+	struct mp_page *page = cache_try(test, i);
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	return page;
+}
+
+static void cache_put(struct kunit *test, struct mp_page *page)
+{
+	struct cache_test *t = test->priv;
+
+	mp_pages_put(t->mem, &page, 1);
+}
+
+static struct mp_page *cache_use(struct kunit *test, int i)
+{
+	struct mp_page *page = cache_page(test, i);
+
+	cache_put(test, page);
+	return page;
+}
+
+/* Go once round @n pages.  Returns how many were found pinned. */
+static u64 cache_round(struct kunit *test, int n)
+{
+	struct cache_test *t = test->priv;
+	u64 hits = t->mem->hits;
+	struct mp_page *page;
+	int i;
+
+	for (i = 0; i < n; i++) {
+		page = cache_try(test, i);
+		if (page)
+			cache_put(test, page);
+	}
+	return t->mem->hits - hits;
+}
+
+static void cache_pins_once(struct kunit *test)
+{
+	struct cache_test *t = test->priv;
+	struct mp_page *a, *b;
+
+	KUNIT_EXPECT_NULL(test, mp_page_find(t->mem, t->addr));
+	a = cache_page(test, 0);
+	b = cache_page(test, 0);
 	KUNIT_EXPECT_PTR_EQ(test, a, b);
-	mp_pin_put(t->pins, a);
-	mp_pin_put(t->pins, b);
-	KUNIT_EXPECT_PTR_EQ(test, pin_page(test, 0), a);
-	mp_pin_put(t->pins, a);
+	cache_put(test, a);
+	cache_put(test, b);
+	KUNIT_EXPECT_PTR_EQ(test, mp_page_find(t->mem, t->addr), a);
+	cache_put(test, a);
 
-	KUNIT_EXPECT_EQ(test, t->pins->misses, 1);
-	KUNIT_EXPECT_EQ(test, t->pins->hits, 2);
-	KUNIT_EXPECT_EQ(test, t->pins->nr, 1);
-	KUNIT_EXPECT_EQ(test, pin_locked(), t->locked + 1);
-	KUNIT_EXPECT_EQ(test, pin_pinned(), t->pinned + 1);
+	KUNIT_EXPECT_EQ(test, t->mem->misses, 1);
+	KUNIT_EXPECT_EQ(test, t->mem->hits, 2);
+	KUNIT_EXPECT_EQ(test, t->mem->nr, 1);
+	KUNIT_EXPECT_EQ(test, cache_locked(), t->locked + 1);
+	KUNIT_EXPECT_EQ(test, cache_pinned(), t->pinned + 1);
 }
 
-static void pin_refuses_what_is_not_writable(struct kunit *test)
+static void cache_refuses_what_is_not_writable(struct kunit *test)
 {
-	struct pin_test *t = test->priv;
+	struct cache_test *t = test->priv;
 	unsigned long ro;
 
 	ro = kunit_vm_mmap(test, NULL, 0, PAGE_SIZE, PROT_READ,
 			   MAP_ANONYMOUS | MAP_PRIVATE, 0);
 	KUNIT_ASSERT_NE(test, ro, 0);
-	KUNIT_EXPECT_EQ(test, PTR_ERR(mp_pin_get(t->pins, ro)), -EFAULT);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(mp_page_get(t->mem, ro)), -EFAULT);
 
-	vm_munmap(t->mem, PAGE_SIZE);
-	KUNIT_EXPECT_EQ(test, PTR_ERR(mp_pin_get(t->pins, t->mem)), -EFAULT);
-	KUNIT_EXPECT_EQ(test, PTR_ERR(mp_pin_get(t->pins, ~0UL)), -EFAULT);
-	KUNIT_EXPECT_EQ(test, t->pins->nr, 0);
+	vm_munmap(t->addr, PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(mp_page_get(t->mem, t->addr)), -EFAULT);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(mp_page_get(t->mem, ~0UL)), -EFAULT);
+	/* That may change at any time, and is not remembered. */
+	KUNIT_EXPECT_EQ(test, t->mem->nr, 0);
+	KUNIT_EXPECT_EQ(test, t->mem->nr_ghosts, 0);
+	KUNIT_EXPECT_EQ(test, cache_locked(), t->locked);
 }
 
-static void pin_keeps_to_the_limit(struct kunit *test)
+static void cache_keeps_to_the_ceiling(struct kunit *test)
 {
-	struct pin_test *t = test->priv;
-	struct mp_pin *a, *b;
-
-	t->pins->lock_limit = t->locked + 2;
-	a = pin_page(test, 0);
-	b = pin_page(test, 1);
-	KUNIT_EXPECT_EQ(test,
-			PTR_ERR(mp_pin_get(t->pins, t->mem + 2 * PAGE_SIZE)),
-			-ENOBUFS);
-
-	/* What is idle makes room, what is in use does not. */
-	mp_pin_put(t->pins, a);
-	a = pin_page(test, 2);
-	KUNIT_EXPECT_EQ(test, t->pins->evictions, 1);
-	KUNIT_EXPECT_EQ(test, t->pins->nr, 2);
-	KUNIT_EXPECT_PTR_EQ(test, pin_page(test, 1), b);
-	mp_pin_put(t->pins, b);
-	mp_pin_put(t->pins, b);
-	mp_pin_put(t->pins, a);
-}
-
-static void pin_evicts_least_recently_used(struct kunit *test)
-{
-	struct pin_test *t = test->priv;
-	struct mp_pin *a;
+	struct cache_test *t = test->priv;
+	struct mp_page *a, *b;
 	int i;
 
-	t->pins->lock_limit = t->locked + 3;
-	for (i = 0; i < 3; i++)
-		mp_pin_put(t->pins, pin_page(test, i));
-	/* 0 is used again, so that 1 goes. */
-	a = pin_page(test, 0);
-	mp_pin_put(t->pins, a);
-	mp_pin_put(t->pins, pin_page(test, 3));
-	KUNIT_EXPECT_EQ(test, t->pins->misses, 4);
-	KUNIT_EXPECT_PTR_EQ(test, pin_page(test, 0), a);
-	mp_pin_put(t->pins, a);
-	KUNIT_EXPECT_EQ(test, t->pins->misses, 4);
-	mp_pin_put(t->pins, pin_page(test, 1));
-	KUNIT_EXPECT_EQ(test, t->pins->misses, 5);
+	cache_set_limit(t, 2, 2);
+	a = cache_page(test, 0);
+	b = cache_page(test, 1);
+	for (i = 0; i < 2 * MP_MEM_SAMPLE; i++)
+		KUNIT_EXPECT_NULL(test, cache_try(test, 2));
+
+	/* What is idle makes room, what is in use does not. */
+	cache_put(test, a);
+	a->time -= 2 * HZ;
+	a = cache_page(test, 2);
+	KUNIT_EXPECT_EQ(test, t->mem->evictions, 1);
+	KUNIT_EXPECT_EQ(test, t->mem->nr, 2);
+	KUNIT_EXPECT_EQ(test, cache_locked(), t->locked + 2);
+	KUNIT_EXPECT_PTR_EQ(test, cache_page(test, 1), b);
+	cache_put(test, b);
+	cache_put(test, b);
+	cache_put(test, a);
 }
 
-static void pin_notices_changed_mapping(struct kunit *test)
+/* Other memory of the user is locked, too. */
+static void cache_keeps_to_rlimit_memlock(struct kunit *test)
 {
-	struct pin_test *t = test->priv;
-	struct mp_pin *used = pin_page(test, 0), *other;
+	struct cache_test *t = test->priv;
+	int i, got = 0;
+
+	t->mem->lock_limit = t->locked + 1;
+	cache_use(test, 0);
+	for (i = 0; i < 4 * MP_MEM_SAMPLE; i++) {
+		struct mp_page *page = cache_try(test, 1 + i % 2);
+
+		if (!page)
+			continue;
+		cache_put(test, page);
+		got++;
+	}
+	KUNIT_EXPECT_EQ(test, t->mem->peak, 1);
+	KUNIT_EXPECT_GE(test, got, 1);
+	/* Pinning and unpinning in turn is what copying is better than. */
+	KUNIT_EXPECT_LE(test, t->mem->evictions, 8);
+}
+
+static void cache_evicts_what_was_not_used_for_longest(struct kunit *test)
+{
+	struct cache_test *t = test->priv;
+	struct mp_page *a;
+	int i;
+
+	cache_set_limit(t, 3, 3);
+	for (i = 0; i < 3; i++)
+		cache_use(test, i)->time -= 2 * HZ;
+	/* 0 is used again, so that 1 goes. */
+	a = cache_use(test, 0);
+	cache_use(test, 3);
+	KUNIT_EXPECT_EQ(test, t->mem->misses, 4);
+	KUNIT_EXPECT_PTR_EQ(test, cache_use(test, 0), a);
+	cache_use(test, 2);
+	KUNIT_EXPECT_EQ(test, t->mem->misses, 4);
+	KUNIT_EXPECT_NULL(test, mp_page_find(t->mem, cache_addr(test, 1)));
+}
+
+/* A guest goes round more pages than the limit is at first. */
+static void cache_grows_to_the_working_set(struct kunit *test)
+{
+	struct cache_test *t = test->priv;
+
+	cache_set_limit(t, 16, MEM_PAGES);
+	cache_round(test, 200);
+	KUNIT_EXPECT_LE(test, t->mem->nr, 16 + 200 / MP_MEM_SAMPLE + 1);
+	KUNIT_EXPECT_EQ(test, t->mem->nr + t->mem->nr_ghosts, 200);
+	cache_round(test, 200);
+	KUNIT_EXPECT_EQ(test, t->mem->nr, 200);
+	KUNIT_EXPECT_EQ(test, t->mem->limit, 200);
+	KUNIT_EXPECT_EQ(test, t->mem->nr_ghosts, 0);
+	KUNIT_EXPECT_EQ(test, cache_round(test, 200), 200);
+	KUNIT_EXPECT_EQ(test, t->mem->evictions, 0);
+}
+
+/* The same where there are more pages than may ever be pinned: no cliff, and
+ * hardly a page is pinned in vain.
+ */
+static void cache_does_not_thrash_at_the_ceiling(struct kunit *test)
+{
+	struct cache_test *t = test->priv;
+	u64 hits = 0, evictions;
+	int i;
+
+	cache_set_limit(t, 16, 64);
+	/* It gets there, though no ghost lives for a whole round. */
+	for (i = 0; i < 40 && t->mem->limit < 64; i++)
+		cache_round(test, MEM_PAGES);
+	KUNIT_EXPECT_EQ(test, t->mem->limit, 64);
+
+	evictions = t->mem->evictions;
+	for (i = 0; i < 8; i++)
+		hits += cache_round(test, MEM_PAGES);
+	/* 64 of 256, less those in whose place one of 32 came. */
+	KUNIT_EXPECT_GE(test, hits, 8 * 48);
+	KUNIT_EXPECT_LE(test, hits, 8 * 64);
+	KUNIT_EXPECT_LE(test, t->mem->evictions - evictions,
+			8 * MEM_PAGES / MP_MEM_SAMPLE);
+	KUNIT_EXPECT_LE(test, t->mem->nr, 64);
+	KUNIT_EXPECT_LE(test, t->mem->nr_ghosts, 64);
+}
+
+/* The address is writable, and cannot be pinned. */
+static void cache_remembers_what_cannot_be_pinned(struct kunit *test)
+{
+	struct cache_test *t = test->priv;
+	struct vm_area_struct *vma;
+	struct mp_page *ghost;
+
+	mmap_write_lock(current->mm);
+	vma = find_vma(current->mm, t->addr);
+	KUNIT_EXPECT_NOT_NULL(test, vma);
+	if (vma)
+		vm_flags_set(vma, VM_IO);
+	mmap_write_unlock(current->mm);
+
+	KUNIT_EXPECT_EQ(test, PTR_ERR(mp_page_get(t->mem, t->addr)), -EPERM);
+	KUNIT_EXPECT_EQ(test, t->mem->failures, 1);
+	/* Now the page is there, and would be pinned if that were tried. */
+	KUNIT_EXPECT_EQ(test, PTR_ERR(mp_page_get(t->mem, t->addr)), -EPERM);
+	KUNIT_EXPECT_EQ(test, t->mem->failures, 1);
+	KUNIT_EXPECT_EQ(test, cache_locked(), t->locked);
+	KUNIT_ASSERT_EQ(test, t->mem->nr_ghosts, 1);
+	ghost = list_first_entry(&t->mem->ghosts, struct mp_page, list);
+	KUNIT_EXPECT_EQ(test, ghost->delay, HZ);
+	ghost->time -= HZ;
+	cache_use(test, 0);
+	KUNIT_EXPECT_EQ(test, t->mem->nr_ghosts, 0);
+
+	/* Nor is it said of what is mapped there later. */
+	KUNIT_EXPECT_EQ(test, PTR_ERR(mp_page_get(t->mem, cache_addr(test, 1))),
+			-EPERM);
+	KUNIT_EXPECT_EQ(test, t->mem->nr_ghosts, 1);
+	vm_munmap(t->addr, 2 * PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, t->mem->nr_ghosts, 0);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(mp_page_get(t->mem, cache_addr(test, 1))),
+			-EFAULT);
+}
+
+static void cache_unpins_what_is_idle(struct kunit *test)
+{
+	struct cache_test *t = test->priv;
+	struct mp_page *used = cache_page(test, 0);
+	int i;
+
+	cache_set_limit(t, 4, MEM_PAGES);
+	cache_round(test, 40);
+	cache_round(test, 40);
+	KUNIT_EXPECT_EQ(test, t->mem->limit, 40);
+	for (i = 1; i < 40; i++)
+		cache_use(test, i)->time -= MP_MEM_IDLE * (i < 30);
+	flush_delayed_work(&t->mem->work);
+
+	KUNIT_EXPECT_EQ(test, t->mem->nr, 11);
+	KUNIT_EXPECT_EQ(test, t->mem->limit, 11);
+	KUNIT_EXPECT_EQ(test, t->mem->nr_ghosts, 29);
+	KUNIT_EXPECT_EQ(test, cache_locked(), t->locked + 11);
+	/* They are known, and pinned again at once. */
+	KUNIT_EXPECT_EQ(test, cache_round(test, 40), 11);
+	KUNIT_EXPECT_EQ(test, t->mem->nr, 40);
+	cache_put(test, used);
+}
+
+static void cache_notices_changed_mapping(struct kunit *test)
+{
+	struct cache_test *t = test->priv;
+	struct mp_page *used = cache_page(test, 0);
 	struct page *page = used->page;
 
-	mp_pin_put(t->pins, pin_page(test, 1));
-	mp_pin_put(t->pins, pin_page(test, 2));
-	vm_munmap(t->mem, 2 * PAGE_SIZE);
+	cache_use(test, 1);
+	cache_use(test, 2);
+	vm_munmap(t->addr, 2 * PAGE_SIZE);
 
 	/* Not found any more, and 2 is still there. */
-	KUNIT_EXPECT_EQ(test, t->pins->invalidations, 2);
-	KUNIT_EXPECT_EQ(test, t->pins->nr, 1);
-	KUNIT_EXPECT_EQ(test, PTR_ERR(mp_pin_get(t->pins, t->mem)), -EFAULT);
-	other = pin_page(test, 2);
-	mp_pin_put(t->pins, other);
+	KUNIT_EXPECT_EQ(test, t->mem->invalidations, 2);
+	KUNIT_EXPECT_EQ(test, t->mem->nr, 1);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(mp_page_get(t->mem, t->addr)), -EFAULT);
+	cache_use(test, 2);
 
 	/* The NIC may still write there: it stays pinned to the last put. */
-	flush_work(&t->pins->reaper);
-	KUNIT_EXPECT_EQ(test, pin_locked(), t->locked + 2);
-	KUNIT_EXPECT_EQ(test, atomic_read(&t->pins->pinned), 2);
+	flush_delayed_work(&t->mem->work);
+	KUNIT_EXPECT_EQ(test, cache_locked(), t->locked + 2);
+	KUNIT_EXPECT_EQ(test, atomic_read(&t->mem->pinned), 2);
 	KUNIT_EXPECT_PTR_EQ(test, used->page, page);
+	KUNIT_EXPECT_TRUE(test, used->mapped);
 	KUNIT_EXPECT_TRUE(test, folio_maybe_dma_pinned(page_folio(page)));
-	mp_pin_put(t->pins, used);
-	KUNIT_EXPECT_EQ(test, pin_locked(), t->locked + 1);
+	cache_put(test, used);
+	KUNIT_EXPECT_TRUE(test, cache_comes_to(t->locked + 1));
 }
 
-/* What an invalidation leaves to the reaper counts against the limit. */
-static void pin_waits_for_the_reaper(struct kunit *test)
+/* What an invalidation leaves to the work item counts against the limit. */
+static void cache_reaps_before_it_gives_up(struct kunit *test)
 {
-	struct pin_test *t = test->priv;
+	struct cache_test *t = test->priv;
 
-	t->pins->lock_limit = t->locked + 1;
-	mp_pin_put(t->pins, pin_page(test, 0));
-	vm_munmap(t->mem, PAGE_SIZE);
-	mp_pin_put(t->pins, pin_page(test, 1));
-	KUNIT_EXPECT_EQ(test, t->pins->evictions, 0);
-	KUNIT_EXPECT_EQ(test, t->pins->peak, 1);
+	t->mem->lock_limit = t->locked + 1;
+	cache_use(test, 0);
+	vm_munmap(t->addr, PAGE_SIZE);
+	cache_use(test, 1);
+	KUNIT_EXPECT_EQ(test, t->mem->evictions, 0);
+	KUNIT_EXPECT_EQ(test, t->mem->peak, 1);
 }
 
 /* Nothing is pinned whose mapping is being changed; what was pinned is not
  * found again; what lies beside it is.
  */
-static void pin_not_while_mapping_changes(struct kunit *test)
+static void cache_not_while_mapping_changes(struct kunit *test)
 {
-	struct pin_test *t = test->priv;
-	const struct mmu_notifier_ops *ops = t->pins->mn.ops;
+	struct cache_test *t = test->priv;
+	const struct mmu_notifier_ops *ops = t->mem->mn.ops;
+	struct mp_page *kept = cache_use(test, 0);
 	struct mmu_notifier_range first, second;
-	struct mp_pin *kept = pin_page(test, 0), *lost = pin_page(test, 1);
 
-	mp_pin_put(t->pins, kept);
-	mp_pin_put(t->pins, lost);
-	mmu_notifier_range_init(&first, MMU_NOTIFY_CLEAR, 0, t->pins->mm,
-				t->mem + PAGE_SIZE, t->mem + 2 * PAGE_SIZE);
-	mmu_notifier_range_init(&second, MMU_NOTIFY_CLEAR, 0, t->pins->mm,
-				t->mem + 3 * PAGE_SIZE, t->mem + 4 * PAGE_SIZE);
+	cache_use(test, 1);
+	mmu_notifier_range_init(&first, MMU_NOTIFY_CLEAR, 0, t->mem->mm,
+				t->addr + PAGE_SIZE, t->addr + 2 * PAGE_SIZE);
+	mmu_notifier_range_init(&second, MMU_NOTIFY_CLEAR, 0, t->mem->mm,
+				t->addr + 3 * PAGE_SIZE,
+				t->addr + 4 * PAGE_SIZE);
 
-	ops->invalidate_range_start(&t->pins->mn, &first);
-	KUNIT_EXPECT_PTR_EQ(test, pin_page(test, 0), kept);
-	mp_pin_put(t->pins, kept);
-	KUNIT_EXPECT_EQ(test,
-			PTR_ERR(mp_pin_get(t->pins, t->mem + PAGE_SIZE)),
+	ops->invalidate_range_start(&t->mem->mn, &first);
+	KUNIT_EXPECT_PTR_EQ(test, cache_use(test, 0), kept);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(mp_page_get(t->mem, cache_addr(test, 1))),
 			-EAGAIN);
-	mp_pin_put(t->pins, pin_page(test, 2));
+	cache_use(test, 2);
 
 	/* Of two, all from the first to the last page is taken for changing. */
-	ops->invalidate_range_start(&t->pins->mn, &second);
-	ops->invalidate_range_end(&t->pins->mn, &first);
-	KUNIT_EXPECT_EQ(test,
-			PTR_ERR(mp_pin_get(t->pins, t->mem + PAGE_SIZE)),
+	ops->invalidate_range_start(&t->mem->mn, &second);
+	ops->invalidate_range_end(&t->mem->mn, &first);
+	KUNIT_EXPECT_EQ(test, PTR_ERR(mp_page_get(t->mem, cache_addr(test, 1))),
 			-EAGAIN);
-	KUNIT_EXPECT_EQ(test,
-			PTR_ERR(mp_pin_get(t->pins, t->mem + 3 * PAGE_SIZE)),
+	KUNIT_EXPECT_EQ(test, PTR_ERR(mp_page_get(t->mem, cache_addr(test, 3))),
 			-EAGAIN);
-	ops->invalidate_range_end(&t->pins->mn, &second);
+	ops->invalidate_range_end(&t->mem->mn, &second);
 
-	mp_pin_put(t->pins, pin_page(test, 1));
-	mp_pin_put(t->pins, pin_page(test, 3));
-	KUNIT_EXPECT_EQ(test, t->pins->invalidations, 1);
-	KUNIT_EXPECT_EQ(test, t->pins->nr, 4);
+	cache_use(test, 1);
+	cache_use(test, 3);
+	KUNIT_EXPECT_EQ(test, t->mem->invalidations, 1);
+	KUNIT_EXPECT_EQ(test, t->mem->nr, 4);
 }
 
-static struct kunit_case pin_cases[] = {
-	KUNIT_CASE(pin_once),
-	KUNIT_CASE(pin_refuses_what_is_not_writable),
-	KUNIT_CASE(pin_keeps_to_the_limit),
-	KUNIT_CASE(pin_evicts_least_recently_used),
-	KUNIT_CASE(pin_notices_changed_mapping),
-	KUNIT_CASE(pin_not_while_mapping_changes),
-	KUNIT_CASE(pin_waits_for_the_reaper),
+/* The device goes, while somebody is about to post a page. */
+static void cache_closed_maps_nothing(struct kunit *test)
+{
+	struct cache_test *t = test->priv;
+	struct mp_mem *mem = t->mem;
+	struct mp_page *used = cache_page(test, 0), *lost = cache_page(test, 1);
+
+	cache_use(test, 2);
+	vm_munmap(t->addr + PAGE_SIZE, PAGE_SIZE);
+	KUNIT_EXPECT_TRUE(test, used->mapped);
+	KUNIT_EXPECT_TRUE(test, lost->mapped);
+
+	mp_mem_get(mem);
+	t->mem = NULL;
+	mp_mem_close(mem);
+	KUNIT_EXPECT_FALSE(test, used->mapped);
+	KUNIT_EXPECT_FALSE(test, lost->mapped);
+	KUNIT_EXPECT_EQ(test, mem->nr, 0);
+	KUNIT_EXPECT_NULL(test, mp_page_find(mem, t->addr));
+	KUNIT_EXPECT_EQ(test, PTR_ERR(mp_page_get(mem, t->addr)), -ESHUTDOWN);
+	/* Their pages stay until they are put. */
+	KUNIT_EXPECT_TRUE(test, cache_comes_to(t->locked + 2));
+	mp_pages_put(mem, &used, 1);
+	mp_pages_put(mem, &lost, 1);
+	KUNIT_EXPECT_TRUE(test, cache_comes_to(t->locked));
+	mp_mem_put(mem);
+}
+
+/* The hash grows with what is in it. */
+static void cache_finds_many(struct kunit *test)
+{
+	const unsigned int n = 3000;
+	struct cache_test *t = test->priv;
+	struct mp_page *page;
+	unsigned int i, bits = t->mem->bits;
+
+	t->addr = kunit_vm_mmap(test, NULL, 0, n * PAGE_SIZE,
+				PROT_READ | PROT_WRITE,
+				MAP_ANONYMOUS | MAP_PRIVATE, 0);
+	KUNIT_ASSERT_NE(test, t->addr, 0);
+	cache_set_limit(t, n, n);
+	for (i = 0; i < n; i++) {
+		page = mp_page_get(t->mem, t->addr + i * PAGE_SIZE);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, page);
+		cache_put(test, page);
+	}
+	KUNIT_EXPECT_LT(test, bits, t->mem->bits);
+	for (i = 0; i < n; i++) {
+		page = mp_page_find(t->mem, t->addr + i * PAGE_SIZE);
+		KUNIT_ASSERT_NOT_NULL(test, page);
+		cache_put(test, page);
+	}
+	/* More than is looked for one by one. */
+	vm_munmap(t->addr, (n - 1) * PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, t->mem->nr, 1);
+	KUNIT_EXPECT_EQ(test, t->mem->invalidations, n - 1);
+}
+
+/* A notifier of somebody else's, whose callback takes two seconds. */
+
+struct slow {
+	struct mmu_notifier	mn;
+	struct completion	entered;
+	struct completion	left;
+	struct mm_struct	*mm;
+};
+
+static void slow_release(struct mmu_notifier *mn, struct mm_struct *mm)
+{
+	struct slow *slow = container_of(mn, struct slow, mn);
+
+	complete(&slow->entered);
+	msleep(2000);
+}
+
+static const struct mmu_notifier_ops slow_ops = {
+	.release = slow_release,
+};
+
+static int slow_run(void *arg)
+{
+	struct slow *slow = arg;
+
+	/* Calls slow_release() as an RCU reader of all notifiers'. */
+	mmu_notifier_unregister(&slow->mn, slow->mm);
+	complete(&slow->left);
+	return 0;
+}
+
+static void cache_waits_for_no_notifier(struct kunit *test)
+{
+	struct cache_test *t = test->priv;
+	struct task_struct *task;
+	struct mp_mem *mem;
+	struct slow *slow;
+	u64 start;
+
+	slow = kunit_kzalloc(test, sizeof(*slow), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, slow);
+	init_completion(&slow->entered);
+	init_completion(&slow->left);
+	slow->mm = current->mm;
+	slow->mn.ops = &slow_ops;
+	KUNIT_ASSERT_EQ(test, 0, mmu_notifier_register(&slow->mn, slow->mm));
+	task = kthread_run(slow_run, slow, "mpassthru_slow");
+	if (IS_ERR(task)) {
+		mmu_notifier_unregister(&slow->mn, slow->mm);
+		KUNIT_FAIL_AND_ABORT(test, "no thread");
+	}
+	wait_for_completion(&slow->entered);
+
+	start = get_jiffies_64();
+	mem = mp_mem_create(DMA_FROM_DEVICE);
+	if (!IS_ERR(mem))
+		mp_mem_close(mem);
+	cache_use(test, 0);
+	mem = t->mem;
+	t->mem = NULL;
+	mp_mem_close(mem);
+	KUNIT_EXPECT_TRUE(test, cache_comes_to(t->locked));
+	KUNIT_EXPECT_LT(test, get_jiffies_64() - start, (u64)HZ);
+	KUNIT_EXPECT_FALSE(test, completion_done(&slow->left));
+	wait_for_completion(&slow->left);
+}
+
+static struct kunit_case cache_cases[] = {
+	KUNIT_CASE(cache_pins_once),
+	KUNIT_CASE(cache_refuses_what_is_not_writable),
+	KUNIT_CASE(cache_keeps_to_the_ceiling),
+	KUNIT_CASE(cache_keeps_to_rlimit_memlock),
+	KUNIT_CASE(cache_evicts_what_was_not_used_for_longest),
+	KUNIT_CASE(cache_grows_to_the_working_set),
+	KUNIT_CASE(cache_does_not_thrash_at_the_ceiling),
+	KUNIT_CASE(cache_remembers_what_cannot_be_pinned),
+	KUNIT_CASE(cache_unpins_what_is_idle),
+	KUNIT_CASE(cache_notices_changed_mapping),
+	KUNIT_CASE(cache_reaps_before_it_gives_up),
+	KUNIT_CASE(cache_not_while_mapping_changes),
+	KUNIT_CASE(cache_closed_maps_nothing),
+	KUNIT_CASE(cache_finds_many),
+	KUNIT_CASE_SLOW(cache_waits_for_no_notifier),
 	{}
 };
 
-static struct kunit_suite pin_suite = {
-	.name		= "mpassthru_pin",
-	.init		= pin_init,
-	.exit		= pin_exit,
-	.test_cases	= pin_cases,
+static struct kunit_suite cache_suite = {
+	.name		= "mpassthru_mem",
+	.init		= cache_init,
+	.exit		= cache_exit,
+	.test_cases	= cache_cases,
 };
 
-kunit_test_suites(&port_suite, &fifo_suite, &pin_suite);
+/* Posted buffers, with a driver that does what the test says */
+
+#define RX_BUFS		64
+#define RX_DATA_LEN	1518
+#define RX_HDR		12
+
+struct rx_test {
+	struct mp_dev		*mp;
+	struct device		*parent;
+	struct net_device	*dev;
+	unsigned long		addr;
+	struct kiocb		iocbs[RX_BUFS];
+	long			res[RX_BUFS];
+	int			done;
+};
+
+static struct rx_test *rx_current;
+
+static void rx_done(struct kiocb *iocb, long res)
+{
+	rx_current->res[iocb - rx_current->iocbs] = res;
+	rx_current->done++;
+}
+
+static void rx_restart(struct net_device *dev, unsigned int queue)
+{
+}
+
+static const struct mpassthru_driver_ops rx_driver_ops = {
+	.rx_restart	= rx_restart,
+	.rx_wake	= rx_restart,
+};
+
+static const struct mpassthru_port_ops rx_port_ops = {
+	.rx_flush	= mp_rx_flush,
+};
+
+static int rx_init(struct kunit *test)
+{
+	struct rx_test *t;
+
+	t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, t);
+	test->priv = t;
+	rx_current = t;
+
+	t->parent = kunit_device_register(test, "mpassthru");
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, t->parent);
+	t->dev = port_netdev(test);
+	t->dev->dev.parent = t->parent;
+	t->addr = kunit_vm_mmap(test, NULL, 0, RX_BUFS * PAGE_SIZE,
+				PROT_READ | PROT_WRITE,
+				MAP_ANONYMOUS | MAP_PRIVATE, 0);
+	KUNIT_ASSERT_NE(test, t->addr, 0);
+
+	t->mp = mp_sock_alloc(&init_net, NULL);
+	KUNIT_ASSERT_NOT_NULL(test, t->mp);
+	t->mp->vnet_hdr_sz = RX_HDR;
+	t->mp->port.data_len = RX_DATA_LEN;
+	t->mp->port.dev = t->dev;
+	t->mp->port.drv = &rx_driver_ops;
+	t->mp->port.ops = &rx_port_ops;
+	rcu_assign_pointer(t->mp->dev, t->dev);
+	return 0;
+}
+
+static void rx_stop(struct rx_test *t)
+{
+	rtnl_lock();
+	mp_rx_stop(t->mp);
+	rtnl_unlock();
+}
+
+static void rx_exit(struct kunit *test)
+{
+	struct rx_test *t = test->priv;
+
+	if (!t || !t->mp)
+		return;
+	rtnl_lock();
+	mp_rx_unbind(t->mp);
+	RCU_INIT_POINTER(t->mp->dev, NULL);
+	rtnl_unlock();
+	sock_put(&t->mp->sk);
+}
+
+/* Post @n segments as buffer @i.  A kernel thread may not: let that be none. */
+static int rx_post_segs(struct kunit *test, int i, const struct iovec *iov,
+			int n, int hdr)
+{
+	unsigned int kthread = current->flags & PF_KTHREAD;
+	struct rx_test *t = test->priv;
+	struct iov_iter to;
+	int err;
+
+	t->iocbs[i].ki_complete = rx_done;
+	t->iocbs[i].ki_pos = hdr;
+	iov_iter_init(&to, ITER_DEST, iov, n, iov_length(iov, n));
+	current->flags &= ~PF_KTHREAD;
+	err = mp_rx_post(t->mp, &t->iocbs[i], &to);
+	current->flags |= kthread;
+	return err;
+}
+
+static void __user *rx_buf(struct kunit *test, int i)
+{
+	struct rx_test *t = test->priv;
+
+	return (void __user *)(t->addr + i * PAGE_SIZE + 64);
+}
+
+static int rx_post(struct kunit *test, int i)
+{
+	const struct iovec iov = { rx_buf(test, i), RX_HDR + RX_DATA_LEN };
+
+	return rx_post_segs(test, i, &iov, 1, RX_HDR);
+}
+
+/* What the NIC does. */
+static void rx_receive(struct kunit *test, unsigned int len, unsigned int flags)
+{
+	struct rx_test *t = test->priv;
+	dma_addr_t dma;
+
+	KUNIT_ASSERT_NOT_NULL(test, t->mp->port.rxq);
+	KUNIT_ASSERT_TRUE(test, mpassthru_rx_arm(t->mp->port.rxq, &dma));
+	mpassthru_rx_fill(t->mp->port.rxq, len, flags);
+	mpassthru_rx_flush(t->mp->port.rxq, 1, true);
+}
+
+static int rx_peek(struct rx_test *t)
+{
+	return t->mp->sock.ops->peek_len(&t->mp->sock);
+}
+
+static void rx_completes_in_order(struct kunit *test)
+{
+	struct rx_test *t = test->priv;
+	int i;
+
+	for (i = 0; i < 4; i++)
+		KUNIT_EXPECT_EQ(test, rx_post(test, i), -EIOCBQUEUED);
+	KUNIT_EXPECT_EQ(test, rx_peek(t), 0);
+	for (i = 0; i < 3; i++)
+		rx_receive(test, 100 + i, 0);
+	/* Who polls has to see that there is something. */
+	KUNIT_EXPECT_NE(test, rx_peek(t), 0);
+	KUNIT_EXPECT_EQ(test, mp_rx_complete(t->mp, 64), 3);
+	KUNIT_EXPECT_EQ(test, rx_peek(t), 0);
+	for (i = 0; i < 3; i++)
+		KUNIT_EXPECT_EQ(test, t->res[i], RX_HDR + 100 + i);
+
+	rx_stop(t);
+	KUNIT_EXPECT_EQ(test, t->done, 4);
+	KUNIT_EXPECT_EQ(test, t->res[3], -ECANCELED);
+	/* Nothing is in use, and nothing is pinned again. */
+	KUNIT_EXPECT_EQ(test, t->mp->mem->nr, 4);
+	KUNIT_EXPECT_EQ(test, rx_post(test, 0), -EIOCBQUEUED);
+	KUNIT_EXPECT_EQ(test, t->mp->mem->misses, 4);
+}
+
+/* A driver that reads a length of 0 takes it for one of 4 GB. */
+static void rx_bad_frame_is_one_for_nobody(struct kunit *test)
+{
+	struct virtio_net_hdr_mrg_rxbuf hdr;
+	struct rx_test *t = test->priv;
+	u8 *data;
+
+	data = kunit_kmalloc(test, PAGE_SIZE, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, data);
+	memset(data, 0xaa, PAGE_SIZE);
+	KUNIT_ASSERT_EQ(test, 0, copy_to_user(rx_buf(test, 0), data, 2048));
+	KUNIT_EXPECT_EQ(test, rx_post(test, 0), -EIOCBQUEUED);
+	rx_receive(test, 1000, MPASSTHRU_RX_BAD);
+	KUNIT_EXPECT_EQ(test, mp_rx_complete(t->mp, 64), 1);
+	KUNIT_EXPECT_EQ(test, t->res[0], RX_HDR + ETH_ZLEN);
+	KUNIT_EXPECT_EQ(test, t->mp->stats.errors, 1);
+	KUNIT_EXPECT_EQ(test, t->mp->stats.zerocopy, 0);
+
+	KUNIT_ASSERT_EQ(test, 0, copy_from_user(data, rx_buf(test, 0), 2048));
+	memcpy(&hdr, data, sizeof(hdr));
+	KUNIT_EXPECT_EQ(test, le16_to_cpu(hdr.num_buffers), 1);
+	KUNIT_EXPECT_EQ(test, hdr.hdr.flags, 0);
+	KUNIT_EXPECT_NULL(test, memchr_inv(data + RX_HDR, 0, ETH_ZLEN));
+	KUNIT_EXPECT_EQ(test, data[RX_HDR + ETH_ZLEN], 0xaa);
+}
+
+/* Its memory is gone: that is the guest's own doing. */
+static void rx_lost_memory_goes_back_empty(struct kunit *test)
+{
+	struct rx_test *t = test->priv;
+
+	KUNIT_EXPECT_EQ(test, rx_post(test, 0), -EIOCBQUEUED);
+	KUNIT_EXPECT_EQ(test, rx_post(test, 1), -EIOCBQUEUED);
+	vm_munmap(t->addr, PAGE_SIZE);
+	rx_receive(test, 100, 0);
+	rx_receive(test, 100, 0);
+	KUNIT_EXPECT_EQ(test, mp_rx_complete(t->mp, 64), 2);
+	KUNIT_EXPECT_EQ(test, t->res[0], 0);
+	KUNIT_EXPECT_EQ(test, t->res[1], RX_HDR + 100);
+	KUNIT_EXPECT_EQ(test, t->mp->stats.errors, 1);
+	KUNIT_EXPECT_EQ(test, rx_post(test, 0), -EFAULT);
+}
+
+/* The header of another length: not even zero-copy is switched on. */
+static void rx_header_of_another_length(struct kunit *test)
+{
+	const struct iovec iov = { rx_buf(test, 0), 2000 };
+	struct rx_test *t = test->priv;
+
+	KUNIT_EXPECT_EQ(test, rx_post_segs(test, 0, &iov, 1, 10), -EAGAIN);
+	KUNIT_EXPECT_NULL(test, t->mp->rx);
+	KUNIT_EXPECT_EQ(test, rx_post_segs(test, 0, &iov, 1, RX_HDR),
+			-EIOCBQUEUED);
+	KUNIT_EXPECT_EQ(test, rx_post_segs(test, 1, &iov, 1, 10), -EAGAIN);
+}
+
+/* The header apart, as without mergeable buffers; or split in many. */
+static void rx_segments(struct kunit *test)
+{
+	struct iovec iov[2] = {
+		{ rx_buf(test, 0), RX_HDR },
+		{ rx_buf(test, 1), RX_DATA_LEN },
+	};
+	struct rx_test *t = test->priv;
+	struct iovec many[RX_HDR + 2];
+	int i;
+
+	for (i = 0; i < RX_HDR; i++) {
+		many[i].iov_base = rx_buf(test, 2) + 2 * i;
+		many[i].iov_len = 1;
+	}
+	many[i].iov_base = rx_buf(test, 3);
+	many[i++].iov_len = 1000;
+	many[i].iov_base = rx_buf(test, 4);
+	many[i++].iov_len = 1000;
+
+	KUNIT_EXPECT_EQ(test, rx_post_segs(test, 0, iov, 2, RX_HDR),
+			-EIOCBQUEUED);
+	KUNIT_EXPECT_EQ(test, rx_post_segs(test, 1, iov, 2, RX_HDR),
+			-EIOCBQUEUED);
+	KUNIT_EXPECT_EQ(test, t->mp->mem->misses, 1);
+	KUNIT_EXPECT_EQ(test, rx_post_segs(test, 2, many, i, RX_HDR),
+			-EIOCBQUEUED);
+	for (i = 0; i < 3; i++)
+		rx_receive(test, 1200, 0);
+	KUNIT_EXPECT_EQ(test, mp_rx_complete(t->mp, 64), 3);
+	for (i = 0; i < 3; i++)
+		KUNIT_EXPECT_EQ(test, t->res[i], RX_HDR + 1200);
+	KUNIT_EXPECT_EQ(test, t->mp->stats.zerocopy, 2);
+	KUNIT_EXPECT_EQ(test, t->mp->stats.bounced[MP_BOUNCE_FRAG], 1);
+}
+
+/* Who stops and starts in a loop is put off. */
+static void rx_starts_are_limited(struct kunit *test)
+{
+	struct rx_test *t = test->priv;
+	int i;
+
+	for (i = 0; i < 100 && rx_post(test, i % RX_BUFS) == -EIOCBQUEUED; i++)
+		rx_stop(t);
+	KUNIT_EXPECT_GE(test, i, 8);
+	KUNIT_EXPECT_LT(test, i, 20);
+	KUNIT_EXPECT_EQ(test, t->mp->stats.deferred, 1);
+	KUNIT_EXPECT_NULL(test, t->mp->rx);
+	msleep(300);
+	KUNIT_EXPECT_EQ(test, rx_post(test, 0), -EIOCBQUEUED);
+}
+
+static struct kunit_case rx_cases[] = {
+	KUNIT_CASE(rx_completes_in_order),
+	KUNIT_CASE(rx_bad_frame_is_one_for_nobody),
+	KUNIT_CASE(rx_lost_memory_goes_back_empty),
+	KUNIT_CASE(rx_header_of_another_length),
+	KUNIT_CASE(rx_segments),
+	KUNIT_CASE(rx_starts_are_limited),
+	{}
+};
+
+static struct kunit_suite rx_suite = {
+	.name		= "mpassthru_rx",
+	.init		= rx_init,
+	.exit		= rx_exit,
+	.test_cases	= rx_cases,
+};
+
+kunit_test_suites(&port_suite, &fifo_suite, &cache_suite, &rx_suite);
 
 MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");
 MODULE_LICENSE("GPL");

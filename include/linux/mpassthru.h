@@ -39,7 +39,7 @@ struct sk_buff;
 struct socket;
 
 /* What the descriptor says of a received frame, see mpassthru_rx_fill(). */
-#define MPASSTHRU_RX_BAD	BIT(0)	/* no frame: buffer goes back empty */
+#define MPASSTHRU_RX_BAD	BIT(0)	/* no frame, or a broken one */
 #define MPASSTHRU_RX_CSUM_OK	BIT(1)	/* the NIC verified the L4 checksum */
 
 /**

@@ -12,6 +12,7 @@
 
 #include <linux/mpassthru.h>
 
+#include "clock.h"
 #include "mp.h"
 #include "say.h"
 
@@ -79,4 +80,29 @@ long long mp_count(int fd, const char *name)
 
 	err = mp_text(fd, name, text, sizeof(text));
 	return err ?: strtoll(text, NULL, 0);
+}
+
+long long mp_pinned_kb(void)
+{
+	long long kb = -1;
+	char line[256];
+	FILE *f;
+
+	f = fopen("/proc/self/status", "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (!strncmp(line, "VmPin:", 6))
+			kb = atoll(line + 6);
+	if (f)
+		fclose(f);
+	return kb;
+}
+
+int mp_wait_unpinned(long long kb)
+{
+	long long end = clock_ms() + clock_patience();
+
+	while (mp_pinned_kb() > kb)
+		if (clock_ms() > end || usleep(10000))
+			return -1;
+	return 0;
 }

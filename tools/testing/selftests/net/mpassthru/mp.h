@@ -17,4 +17,8 @@ int mp_unbind(int fd);
 int mp_text(int fd, const char *name, char *text, size_t size);
 long long mp_count(int fd, const char *name);
 
+/* VmPin of this process; and wait until it is not more than @kb again. */
+long long mp_pinned_kb(void);
+int mp_wait_unpinned(long long kb);
+
 #endif /* MP_MP_H */

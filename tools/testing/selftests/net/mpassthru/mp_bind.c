@@ -232,7 +232,8 @@ TEST_F(node, counters)
 		"bounce-cross", "bounce-pin", "bounce-mask", "bounce-frag",
 		"rewound", "dropped", "copied", "errors", "pinned",
 		"pinned-peak", "pin-hits", "pin-misses", "pin-evictions",
-		"pin-invalidations", "outstanding",
+		"pin-invalidations", "pin-limit", "pin-ghosts", "pin-failures",
+		"outstanding", "deferred",
 	};
 	char text[64];
 	unsigned int i;

@@ -429,21 +429,6 @@ FIXTURE_TEARDOWN(guest)
 	wire_close(&self->w);
 }
 
-static long long vm_pin_kb(void)
-{
-	long long kb = -1;
-	char line[256];
-	FILE *f;
-
-	f = fopen("/proc/self/status", "r");
-	while (f && fgets(line, sizeof(line), f))
-		if (!strncmp(line, "VmPin:", 6))
-			kb = atoll(line + 6);
-	if (f)
-		fclose(f);
-	return kb;
-}
-
 TEST_F_TIMEOUT(guest, tagged, CLOCK_TEST)
 {
 	self->w.peer.frame.vlan = 0x2064;
@@ -518,7 +503,7 @@ TEST_F_TIMEOUT(guest, recycled, CLOCK_TEST)
 
 TEST_F_TIMEOUT(guest, unpinned_at_the_end, CLOCK_TEST)
 {
-	long long before = vm_pin_kb();
+	long long before = mp_pinned_kb();
 
 	if (!self->w.mp)
 		SKIP(return, "a tap pins nothing");
@@ -528,7 +513,85 @@ TEST_F_TIMEOUT(guest, unpinned_at_the_end, CLOCK_TEST)
 	ASSERT_EQ(0, mp_unbind(self->w.fd));
 	EXPECT_EQ(0, wire_count(&self->w, "pinned"));
 	EXPECT_EQ(0, wire_count(&self->w, "outstanding"));
-	EXPECT_GE(before, vm_pin_kb());
+	EXPECT_EQ(0, mp_wait_unpinned(before));
+}
+
+/* A guest that resets its device does not have its pages pinned again. */
+TEST_F_TIMEOUT(guest, pinned_across_a_stop, CLOCK_TEST)
+{
+	struct guest *g = &self->g;
+	struct wire *w = &self->w;
+	long long misses, pinned;
+
+	if (!w->mp)
+		SKIP(return, "a tap pins nothing");
+	ASSERT_EQ(0, flow_repeat(w, g, 128, 900, 32));
+	misses = wire_count(w, "pin-misses");
+	pinned = wire_count(w, "pinned");
+	ASSERT_LT(0, pinned);
+	ASSERT_EQ(0, guest_stop(g));
+	ASSERT_EQ(0, flow_empty(w, g));
+	EXPECT_EQ(pinned, wire_count(w, "pinned"));
+	ASSERT_EQ(0, guest_start(g, w->fd));
+	ASSERT_EQ(0, guest_post_all(g));
+	ASSERT_EQ(0, flow_start(w, g));
+	ASSERT_EQ(0, flow_repeat(w, g, 128, 900, 32));
+	EXPECT_EQ(misses, wire_count(w, "pin-misses"));
+}
+
+/* Idle pages are unpinned, those that are posted are not. */
+TEST_F_TIMEOUT(guest, unpinned_when_idle, CLOCK_TEST)
+{
+	struct guest *g = &self->g;
+	struct wire *w = &self->w;
+	long long end;
+
+	if (!w->mp)
+		SKIP(return, "a tap pins nothing");
+	ASSERT_EQ(0, flow_repeat(w, g, 128, 900, 32));
+	usleep(12000000);
+	EXPECT_EQ(g->cfg.bufs, wire_count(w, "pinned"));
+	ASSERT_EQ(0, guest_stop(g));
+	end = clock_ms() + 12000 + clock_patience();
+	while (wire_count(w, "pinned") && clock_ms() < end)
+		usleep(100000);
+	EXPECT_EQ(0, wire_count(w, "pinned"));
+}
+
+static int set_hdr_len(struct wire *w, int len)
+{
+	return ioctl(w->fd, TUNSETVNETHDRSZ, &len);
+}
+
+/* What is posted goes back, and is posted anew.  A buffer whose header is of
+ * another length than the descriptor's is not written to.
+ */
+TEST_F_TIMEOUT(guest, header_length_changed, CLOCK_TEST)
+{
+	struct guest *g = &self->g;
+	struct wire *w = &self->w;
+	struct guest_frame f;
+	long long posted;
+
+	if (!w->mp)
+		SKIP(return, "a tap has nothing posted");
+	ASSERT_EQ(0, flow_repeat(w, g, 64, 900, 32));
+	ASSERT_EQ(0, set_hdr_len(w, 64));
+	EXPECT_EQ(0, wire_count(w, "outstanding"));
+	posted = wire_count(w, "posted");
+	ASSERT_EQ(0, peer_send_n(&w->peer, 64, 900, 0));
+	while (!guest_recv(g, &f, 300))
+		ASSERT_EQ(0, guest_repost(g, &f));
+	guest_kick(g);
+	EXPECT_EQ(posted, wire_count(w, "posted"));
+
+	ASSERT_EQ(0, set_hdr_len(w, g->hdr_len));
+	ASSERT_EQ(0, flow_start(w, g));
+	ASSERT_EQ(0, flow_repeat(w, g, 256, 900, 32));
+	EXPECT_LE(posted + 256, wire_count(w, "posted"));
+	ASSERT_EQ(0, guest_stop(g));
+	ASSERT_EQ(0, flow_empty(w, g));
+	EXPECT_TRUE(guest_books_balance(g));
 }
 
 /*

@@ -152,6 +152,17 @@ TEST_F_TIMEOUT(stop, base_read_and_set, CLOCK_TEST)
 	}
 }
 
+static bool posts_again(struct wire *w, struct guest *g)
+{
+	long long end = clock_ms() + 10 * clock_patience();
+	long long posted = wire_count(w, "posted");
+
+	while (wire_count(w, "posted") == posted && clock_ms() < end)
+		if (flow_pump(w, g, 64))
+			return false;
+	return wire_count(w, "posted") > posted;
+}
+
 /* A stop that comes at once, while buffers are being posted and armed. */
 TEST_F_TIMEOUT(stop, at_once, CLOCK_TEST)
 {
@@ -167,6 +178,11 @@ TEST_F_TIMEOUT(stop, at_once, CLOCK_TEST)
 		ASSERT_EQ(0, guest_post_all(g));
 	}
 	ASSERT_EQ(0, flow_pump(w, g, FLOOD));
+	if (!w->mp || g->cfg.len < 1530)
+		return;
+
+	/* Zero-copy need not be switched on each time, but it comes back. */
+	EXPECT_TRUE(posts_again(w, g));
 }
 
 TEST_F_TIMEOUT(stop, memory_table_set_again, CLOCK_TEST)
@@ -177,6 +193,23 @@ TEST_F_TIMEOUT(stop, memory_table_set_again, CLOCK_TEST)
 		ASSERT_EQ(0, guest_map(&self->g));
 		ASSERT_EQ(0, flow_pump(&self->w, &self->g, 100));
 	}
+}
+
+/* The queue is not stopped and started as often as somebody likes. */
+TEST_F_TIMEOUT(stop, memory_table_set_in_a_loop, CLOCK_TEST)
+{
+	struct guest *g = &self->g;
+	struct wire *w = &self->w;
+	int i;
+
+	if (!w->mp || g->cfg.len < 1530)
+		SKIP(return, "only where buffers are posted");
+	for (i = 0; i < 300; i++) {
+		ASSERT_EQ(0, guest_map(g));
+		usleep(1000);
+	}
+	EXPECT_LT(0, wire_count(w, "deferred"));
+	EXPECT_TRUE(posts_again(w, g));
 }
 
 /* Migration: the dirty log is kept by copying, frame after frame. */
@@ -240,7 +273,6 @@ TEST_F_TIMEOUT(stop, owner_reset, CLOCK_TEST)
 {
 	ASSERT_EQ(0, vhost_reset_owner(&self->g.vhost));
 	EXPECT_EQ(0, wire_count(&self->w, "outstanding"));
-	EXPECT_EQ(0, wire_count(&self->w, "pinned"));
 }
 
 /* A descriptor that vhost has is bound until vhost lets go of it. */

@@ -1,0 +1,71 @@
+#!/bin/bash
+# big.sh [modern|legacy RING]: guests without mergeable buffers, whose driver takes
+# 18 pages for each buffer from its page allocator and gives them back there. Each
+# gets TCP: are its pages found pinned?
+#
+# shellcheck disable=SC2317 # functions are called by way of check
+. /src/lab/l1/lib.sh
+. /src/lab/l1/guest-lib.sh
+. /src/lab/l1/traffic.sh
+
+kind=modern ring=256
+
+# check NAME COMMAND...: its output is the remark.
+check() {
+	local name=big/$kind-$ring/$1 text
+
+	shift
+	if text=$("$@" 2>&1); then
+		result "$name" pass "${text##*$'\n'}"
+	else
+		printf '%s\n' "$text"
+		guest_fails "$name" "${text%%$'\n'*}" || exit 1
+	fi
+}
+
+# The share of look-ups that find a page pinned, once the cache is warm, and of
+# frames that the NIC wrote to their buffer.
+hit_rate() {
+	local hits misses zerocopy bounced
+
+	hits=$(mp_counter pin-hits) misses=$(mp_counter pin-misses)
+	zerocopy=$(mp_counter zerocopy) bounced=$(mp_counter bounced)
+	tcp_rx 5 || return
+	hits=$(($(mp_counter pin-hits) - hits))
+	misses=$(($(mp_counter pin-misses) - misses))
+	zerocopy=$(($(mp_counter zerocopy) - zerocopy))
+	bounced=$(($(mp_counter bounced) - bounced))
+	echo "$hits hits, $misses misses, $zerocopy frames in place, $bounced" \
+		"copied, limit $(mp_counter pin-limit)"
+	[ "$hits" -gt $((99 * misses)) ] && [ "$zerocopy" -gt $((99 * bounced)) ]
+}
+
+one() {
+	kind=$1 ring=$2
+	GUEST_NET=rx_queue_size=$ring,mrg_rxbuf=off
+	[ "$kind" = modern ] || GUEST_NET+=,disable-modern=on,disable-legacy=off
+	if ! guest_start mp 7.3; then
+		result "big/$kind-$ring/start" fail "the guest does not answer"
+		exit 1
+	fi
+	check ping ping_peer
+	check warm tcp_rx 3
+	check hit-rate hit_rate
+	mpctl show eth0
+	guest_stop
+}
+
+if ! backend_setup mp; then
+	result big/start fail "no /dev/net/mp or no mpctl"
+	exit 1
+fi
+if [ $# -gt 0 ]; then
+	one "$@"
+else
+	for size in 256 1024; do
+		one modern $size
+		one legacy $size
+	done
+fi
+backend_teardown mp
+exit $FAILED
