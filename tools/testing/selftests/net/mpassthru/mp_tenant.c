@@ -120,7 +120,9 @@ static int be_a_tenant(const struct tenant *t, struct shared *s, int fd)
 {
 	struct guest_loop loop = { .fd = fd };
 
-	if (t->cgroup && (cgroup_join(t->cgroup) || take_memory()))
+	/* First take it, at full speed. */
+	if (t->cgroup && (cgroup_set_high(t->cgroup, SIZE_MAX) ||
+			  cgroup_join(t->cgroup) || take_memory()))
 		return 1;
 	if (guest_open(&loop.g, &t->cfg) || guest_start(&loop.g, fd) ||
 	    guest_post_all(&loop.g))
