@@ -70,7 +70,7 @@ static int mp_bind_check(struct net_device *dev, struct mpassthru_port *port,
 	}
 	if (netdev_is_rx_handler_busy(dev) || netdev_has_any_upper_dev(dev)) {
 		NL_SET_ERR_MSG_FMT(extack,
-				   "%s belongs to a bridge, bond, macvlan, vlan or the like: remove it from there",
+				   "%s belongs to a bridge, bond, macvlan or vlan: take it out",
 				   dev->name);
 		return -EBUSY;
 	}

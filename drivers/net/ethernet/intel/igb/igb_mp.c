@@ -111,8 +111,9 @@ static void igb_mp_reset(struct igb_adapter *adapter, struct igb_ring *ring)
 		   ring->queue_index);
 	napi_enable(&ring->q_vector->napi);
 	igb_down(adapter);
-	/* Where the channel is frozen, igb_io_slot_reset() sets it. */
-	if (!pci_channel_offline(adapter->pdev))
+	/* A frozen channel or a NIC that does not answer took no reset. */
+	if (!pci_channel_offline(adapter->pdev) &&
+	    !E1000_REMOVED(adapter->hw.hw_addr))
 		pci_set_master(adapter->pdev);
 	igb_up(adapter);
 }
@@ -304,7 +305,7 @@ int igb_mp_port_prep(struct net_device *netdev, struct mpassthru_port *port,
 	}
 	if (igb_mp_steered(adapter)) {
 		NL_SET_ERR_MSG_FMT_MOD(extack,
-				       "rules steer to other queues than 0: delete them, ethtool -n %s lists them",
+				       "rules steer to other queues: see ethtool -n %s",
 				       netdev->name);
 		return -EBUSY;
 	}

@@ -40,16 +40,16 @@ int regs_open(struct regs *r, const char *dev)
 void regs_close(struct regs *r)
 {
 	if (r->bar)
-		munmap((void *)r->bar, r->size);
+		munmap(r->bar, r->size);
 	r->bar = NULL;
 }
 
 __u32 regs_read(struct regs *r, unsigned int reg)
 {
-	return r->bar[reg / 4];
+	return __atomic_load_n(&r->bar[reg / 4], __ATOMIC_RELAXED);
 }
 
 void regs_write(struct regs *r, unsigned int reg, __u32 value)
 {
-	r->bar[reg / 4] = value;
+	__atomic_store_n(&r->bar[reg / 4], value, __ATOMIC_RELAXED);
 }

@@ -10,12 +10,12 @@
 #define REGS_TSYNCRXCTL		0xb620
 #define REGS_TSYNCRXCTL_ENABLED	0x10
 #define REGS_RXDCTL0		0xc028
-#define REGS_RXDCTL_ENABLE	(1u << 25)
+#define REGS_RXDCTL_ENABLE	0x02000000
 
 /* The registers of a PCI device, behind the back of its driver. */
 struct regs {
-	volatile __u32	*bar;
-	size_t		size;
+	__u32	*bar;
+	size_t	size;
 };
 
 int regs_open(struct regs *r, const char *dev);	/* 0 or -errno */
