@@ -136,8 +136,8 @@ struct mpassthru_port_ops {
  * @dev: the device, while attached
  * @rxq: FIFO of receive queue 0 while zero-copy is on, else NULL.  Written
  *	under RTNL.  A driver looks at it when it configures a ring and keeps
- *	it with the ring, until rx_restart or mpassthru_rx_disarm(); divert looks
- *	whether it is there.
+ *	it with the ring, until rx_restart or mpassthru_rx_disarm().  divert
+ *	looks whether it is there.
  */
 struct mpassthru_port {
 	int				hdr_len;
