@@ -52,7 +52,7 @@ FIXTURE_SETUP(cap)
 	self->peer_mtu = nic_get_mtu(p->fd, p->dev);
 	if (nic_set_mtu(p->fd, p->dev, 9000))
 		SKIP(return, "%s takes no MTU of 9000", p->dev);
-	ASSERT_EQ(0, nic_wait_reset(p->fd, p->dev));
+	ASSERT_EQ(0, nic_wait_running(p->fd, p->dev));
 	ASSERT_EQ(0, guest_start(&self->g, self->w.fd));
 	ASSERT_EQ(0, guest_post_all(&self->g));
 	ASSERT_EQ(0, flow_start(&self->w, &self->g));

@@ -307,10 +307,14 @@ static int inject(const char *dev, __u32 uncor)
 	return ret;
 }
 
-/* The link goes, and comes back when the recovery is over. */
+/*
+ * The link goes, which is told within a second, and comes back when the
+ * recovery is over, which takes longer than that.
+ */
 static int recover(struct wire *w)
 {
-	return nic_wait_reset(w->sock, w->dev);
+	usleep(1500000);
+	return nic_wait_running(w->sock, w->dev);
 }
 
 TEST_F_TIMEOUT(traffic, fatal_error, CLOCK_TEST)
