@@ -44,7 +44,8 @@ static int mp_bind_check(struct net_device *dev, struct mpassthru_port *port,
 	}
 	/* Suspended, or the PCI core is recovering it from an error. */
 	if (!netif_device_present(dev)) {
-		NL_SET_ERR_MSG_FMT(extack, "%s does not answer at present",
+		NL_SET_ERR_MSG_FMT(extack,
+				   "%s is suspended or in recovery: try again",
 				   dev->name);
 		return -ENODEV;
 	}

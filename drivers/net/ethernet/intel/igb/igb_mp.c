@@ -300,7 +300,7 @@ int igb_mp_port_prep(struct net_device *netdev, struct mpassthru_port *port,
 		return -EINVAL;
 	}
 	if (xsk_get_pool_from_qid(netdev, 0)) {
-		NL_SET_ERR_MSG_MOD(extack, "an AF_XDP socket uses queue 0");
+		NL_SET_ERR_MSG_MOD(extack, "an AF_XDP socket uses queue 0: end it");
 		return -EBUSY;
 	}
 	if (igb_mp_steered(adapter)) {
@@ -311,9 +311,10 @@ int igb_mp_port_prep(struct net_device *netdev, struct mpassthru_port *port,
 	}
 	if (igb_mp_data_len(netdev->mtu) > IGB_RXBUFFER_2048) {
 		NL_SET_ERR_MSG_FMT_MOD(extack,
-				       "MTU %u is above %zu", netdev->mtu,
+				       "MTU %u is above %zu: ip link set %s mtu",
+				       netdev->mtu,
 				       (size_t)IGB_RXBUFFER_2048 - ETH_HLEN -
-				       2 * VLAN_HLEN);
+				       2 * VLAN_HLEN, netdev->name);
 		return -EOPNOTSUPP;
 	}
 
