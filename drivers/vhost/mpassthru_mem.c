@@ -492,7 +492,8 @@ static void mp_mem_note(struct mp_mem *mem, unsigned long index, int err)
 		list_del(&ghost->list);
 		WRITE_ONCE(mem->nr_ghosts, mem->nr_ghosts - 1);
 	} else {
-		swap(ghost, new);
+		ghost = new;
+		new = NULL;
 		ghost->index = index;
 		hlist_add_head(&ghost->node, mp_mem_bucket(mem, index));
 	}
@@ -710,27 +711,22 @@ struct mp_page *mp_page_get(struct mp_mem *mem, unsigned long uaddr)
 {
 	/* Invalidations come without tags. */
 	unsigned long index = untagged_addr(uaddr) >> PAGE_SHIFT;
-	struct mp_page *page = NULL;
+	unsigned int tries = MP_MEM_TRIES;
 	unsigned long changes;
-	unsigned int tries;
+	struct mp_page *page;
+	int err;
 
 	mp_mem_grow_hash(mem);
-	for (tries = 0; tries < MP_MEM_TRIES; tries++) {
+	do {
 		page = mp_mem_begin(mem, index, &changes);
 		if (page)
 			return page;
-
 		page = mp_page_pin(mem, index, changes);
-		if (page != ERR_PTR(-EAGAIN))
-			break;
-	}
+	} while (page == ERR_PTR(-EAGAIN) && --tries);
 
-	switch (PTR_ERR_OR_ZERO(page)) {
-	case -EPERM:
-	case -ENOSPC:
-	case -EREMOTEIO:
-		mp_mem_note(mem, index, PTR_ERR(page));
-	}
+	err = PTR_ERR_OR_ZERO(page);
+	if (err == -EPERM || err == -ENOSPC || err == -EREMOTEIO)
+		mp_mem_note(mem, index, err);
 	return page;
 }
 EXPORT_SYMBOL_IF_KUNIT(mp_page_get);

@@ -74,14 +74,17 @@ zero_copy() {
 	[ "$kernel" = debian ] || [ "$zerocopy" -gt $((99 * bounced)) ]
 }
 
-# What is posted comes and goes with the guest's refills, by half a ring at most;
-# the limit is made from the most that was. That is a whole ring.
+# What is posted comes and goes with the guest's refills, by half a ring at most.
+# What is pinned is what the guest goes round: these and those in the queues of its
+# sockets. A page whose mapping changed may still be in use beyond the limit.
 pinned() {
-	local pinned posted
+	local pinned limit posted
 
-	pinned=$(mp_counter pinned-peak) posted=$(mp_counter outstanding)
-	echo "$pinned pages, $posted buffers posted of a ring of $ring"
-	[ "$pinned" -le $((2 * ring)) ] && [ "$posted" -ge $((ring / 2)) ]
+	pinned=$(mp_counter pinned) limit=$(mp_counter pin-limit)
+	posted=$(mp_counter outstanding)
+	echo "$pinned pages of $limit, $posted buffers posted of a ring of $ring"
+	[ "$pinned" -le $((limit + posted)) ] && [ "$posted" -ge $((ring / 2)) ] &&
+		[ "$limit" -le $((16 * ring)) ]
 }
 
 if [ "$backend" = mp ]; then

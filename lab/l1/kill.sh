@@ -72,7 +72,12 @@ for ((i = 1; i <= count; i++)); do
 done
 [ "$FAILED" = 0 ] && result "kill/$count-times" pass
 
-if [ "$(pinned)" = "$baseline_pins" ]; then
+# A work item unpins them.
+unpinned() {
+	[ "$(pinned)" = "$baseline_pins" ]
+}
+
+if wait_for 5 unpinned; then
 	result kill/pins pass
 else
 	result kill/pins fail "$(pinned) pages pinned, $baseline_pins before"
