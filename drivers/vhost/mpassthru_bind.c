@@ -70,7 +70,7 @@ static int mp_bind_check(struct net_device *dev, struct mpassthru_port *port,
 	}
 	if (netdev_is_rx_handler_busy(dev) || netdev_has_any_upper_dev(dev)) {
 		NL_SET_ERR_MSG_FMT(extack,
-				   "%s belongs to a bridge, bond, macvlan, vlan or the like: remove it from there",
+				   "%s belongs to a bridge, bond, macvlan or vlan: take it out",
 				   dev->name);
 		return -EBUSY;
 	}
@@ -112,12 +112,11 @@ static int mp_bind_dev(struct mp_dev *mp, struct net_device *dev,
 	return 0;
 }
 
+/* @parent was resumed, and is that of the device, if the name is still its. */
 static int mp_bind_name(struct mp_dev *mp, const char *ifname,
-			struct netlink_ext_ack *extack)
+			struct device *parent, struct netlink_ext_ack *extack)
 {
-	struct net *net = sock_net(&mp->sk);
 	struct net_device *dev;
-	int err;
 
 	ASSERT_RTNL();
 
@@ -129,20 +128,51 @@ static int mp_bind_name(struct mp_dev *mp, const char *ifname,
 		return -EBUSY;
 	}
 
-	dev = __dev_get_by_name(net, ifname);
-	if (!dev) {
+	dev = __dev_get_by_name(sock_net(&mp->sk), ifname);
+	if (!dev || dev->dev.parent != parent) {
 		NL_SET_ERR_MSG_FMT(extack,
 				   "no device %s in this network namespace",
 				   ifname);
 		return -ENODEV;
 	}
 
-	/* As ethtool does: it neither sleeps nor wakes up on its own now. */
-	if (dev->dev.parent)
-		pm_runtime_get_sync(dev->dev.parent);
-	err = mp_bind_dev(mp, dev, extack);
-	if (dev->dev.parent)
-		pm_runtime_put(dev->dev.parent);
+	return mp_bind_dev(mp, dev, extack);
+}
+
+/* The parent of the device of that name, with a reference, or NULL. */
+static struct device *mp_parent(struct mp_dev *mp, const char *ifname)
+{
+	struct device *parent = NULL;
+	struct net_device *dev;
+
+	rtnl_lock();
+	dev = __dev_get_by_name(sock_net(&mp->sk), ifname);
+	if (dev)
+		parent = get_device(dev->dev.parent);
+	rtnl_unlock();
+
+	return parent;
+}
+
+/* The device is resumed before RTNL is taken: a suspend that is under way may
+ * wait for RTNL, and a resume waits for it to end.
+ */
+static int mp_bind_resumed(struct mp_dev *mp, const char *ifname,
+			   struct netlink_ext_ack *extack)
+{
+	struct device *parent = mp_parent(mp, ifname);
+	int err;
+
+	/* Whether it works is seen by netif_device_present(). */
+	if (parent)
+		pm_runtime_get_sync(parent);
+	rtnl_lock();
+	err = mp_bind_name(mp, ifname, parent, extack);
+	rtnl_unlock();
+	if (parent)
+		pm_runtime_put(parent);
+	put_device(parent);
+
 	return err;
 }
 
@@ -222,9 +252,7 @@ int mp_bind(struct mp_dev *mp, struct mpassthru_bind __user *argp)
 			       "binding needs CAP_NET_ADMIN in the network namespace");
 		err = -EPERM;
 	} else {
-		rtnl_lock();
-		err = mp_bind_name(mp, bind.ifname, &extack);
-		rtnl_unlock();
+		err = mp_bind_resumed(mp, bind.ifname, &extack);
 	}
 
 	if (err)
@@ -262,8 +290,10 @@ static int mp_netdev_event(struct notifier_block *nb, unsigned long event,
 	struct net_device *dev = netdev_notifier_info_to_dev(ptr);
 	struct mpassthru_port *port = rtnl_dereference(dev->mp_port);
 
-	/* Also when it moves to another network namespace. */
-	if (event == NETDEV_UNREGISTER && port)
+	/* Also when it moves to another network namespace.  A port that others
+	 * attached is theirs to detach.
+	 */
+	if (event == NETDEV_UNREGISTER && port && port->ops == &mp_port_ops)
 		mp_unbind_dev(mp_from_port(port));
 
 	return NOTIFY_DONE;

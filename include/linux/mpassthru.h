@@ -87,13 +87,16 @@ struct mpassthru_rxq {
  * struct mpassthru_driver_ops - what a driver does for a port
  * @port_changed: a port was attached to @dev or detached from it.  Apply or
  *	lift what mpassthru_bound() implies: the cap on the frame length, no
- *	VLAN stripping, no time stamps in the buffer.  When it returns, no frame
- *	longer than &mpassthru_port.data_len is on its way to a ring, not even
- *	inside the NIC.  Process context, RTNL held.
+ *	VLAN stripping, no time stamps of received frames.  When it returns, no
+ *	frame longer than &mpassthru_port.data_len is on its way to a ring, not
+ *	even inside the NIC.  Process context, RTNL held.  The parent of @dev is
+ *	not runtime suspended when a port was attached; the driver keeps it so
+ *	until one is detached, for nobody may wait for a resume under RTNL.
  * @rx_restart: quiesce receive queue @queue, give back what its ring holds,
  *	look at mpassthru_rx_queue() anew, arm the ring with what that says and
- *	run it.  When it returns no DMA that was under way before goes on, also when
- *	the interface is down or the device gone.  Process context, may sleep;
+ *	run it.  When it returns, no DMA that was under way before goes on, also
+ *	when the interface is down or the device does not answer: then its bus
+ *	mastering is turned off.  Process context, may sleep;
  *	RTNL held, then mp_dev.lock, and often a vhost virtqueue's mutex around
  *	both.  Schedules NAPI once: need_wakeup is false at first.
  * @rx_wake: have NAPI of receive queue @queue run soon.  Process context, RCU
@@ -123,17 +126,18 @@ struct mpassthru_port_ops {
  * struct mpassthru_port - the attachment of an mp device to a net_device
  * @hdr_len: bytes of a frame that the driver splits off into a buffer of its
  *	own, 0 when it does not.  Set by ndo_mp_port_prep.
- * @data_len: longest frame in bytes, from its Ethernet header on and with one
- *	VLAN tag, without @hdr_len and FCS, that the hardware will ever write to
- *	one buffer while bound.  Set by ndo_mp_port_prep.
+ * @data_len: longest frame in bytes, from its Ethernet header on, without
+ *	@hdr_len and FCS, that the hardware will ever write to one buffer while
+ *	bound.  It counts all the VLAN tags that the hardware may let pass.  Set
+ *	by ndo_mp_port_prep.
  * @npages: pages that @data_len bytes may span.  Set by ndo_mp_port_prep.
  * @drv: set by ndo_mp_port_prep
  * @ops: set by the mp device
  * @dev: the device, while attached
  * @rxq: FIFO of receive queue 0 while zero-copy is on, else NULL.  Written
  *	under RTNL.  A driver looks at it when it configures a ring and keeps
- *	it with the ring, until rx_restart or mpassthru_rx_disarm(); divert looks
- *	whether it is there.
+ *	it with the ring, until rx_restart or mpassthru_rx_disarm().  divert
+ *	looks whether it is there.
  */
 struct mpassthru_port {
 	int				hdr_len;
@@ -170,9 +174,9 @@ static inline bool mpassthru_bound(const struct net_device *dev)
 }
 
 /**
- * mpassthru_mtu_ok - may @dev have an MTU of @mtu
+ * mpassthru_len_ok - may the hardware write frames of @len bytes
  * @dev: network device
- * @mtu: in bytes
+ * @len: what &mpassthru_port.data_len would be, in bytes
  *
  * Buffers in guest memory are armed on the word of the driver that no frame is
  * longer than &mpassthru_port.data_len.  A driver refuses an MTU that raises
@@ -181,11 +185,11 @@ static inline bool mpassthru_bound(const struct net_device *dev)
  * Context: process, RTNL held.
  * Return: false when the driver has to refuse it
  */
-static inline bool mpassthru_mtu_ok(const struct net_device *dev, int mtu)
+static inline bool mpassthru_len_ok(const struct net_device *dev, int len)
 {
 	struct mpassthru_port *port = rtnl_dereference(dev->mp_port);
 
-	return !port || mtu + ETH_HLEN + VLAN_HLEN <= port->data_len;
+	return !port || len <= port->data_len;
 }
 
 /**
@@ -365,11 +369,6 @@ struct mpassthru_rxq;
 static inline bool mpassthru_bound(const struct net_device *dev)
 {
 	return false;
-}
-
-static inline bool mpassthru_mtu_ok(const struct net_device *dev, int mtu)
-{
-	return true;
 }
 
 #endif /* CONFIG_NET_MPASSTHRU */

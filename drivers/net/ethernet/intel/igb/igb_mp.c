@@ -17,25 +17,64 @@
 /* 82576 datasheet 4.5.9: a disabled queue may have fetches and write-backs
  * under way for some time after RXDCTL.ENABLE reads 0.
  */
-#define IGB_MP_DRAIN_POLLS	20
+#define IGB_MP_POLLS	20
 
 /**
- * igb_mp_max_frame - longest frame that the NIC may take in while bound
- * @netdev: network device
+ * igb_mp_max_frame - longest frame that the NIC has to take in while bound
+ * @mtu: of the device, in bytes
  *
- * One VLAN tag, which stays in the frame; no second one, for which guests do
- * not have the room.
+ * That is a frame with one VLAN tag, which stays in the frame.  RLPML is set to
+ * this and the FCS.
  *
  * Return: in bytes, without FCS
  */
-unsigned int igb_mp_max_frame(const struct net_device *netdev)
+unsigned int igb_mp_max_frame(unsigned int mtu)
 {
-	return max_t(unsigned int, netdev->mtu, ETH_DATA_LEN) + ETH_HLEN +
-	       VLAN_HLEN;
+	return max_t(unsigned int, mtu, ETH_DATA_LEN) + ETH_HLEN + VLAN_HLEN;
+}
+
+/* Longest frame that the NIC may write, for &mpassthru_port.data_len.  The
+ * 82576 and the i350 are said to allow a VLAN tag on top of RLPML, the I210 to
+ * compare all of the frame.  The longer reading is assumed for each of them.
+ */
+static unsigned int igb_mp_data_len(unsigned int mtu)
+{
+	return igb_mp_max_frame(mtu) + VLAN_HLEN;
+}
+
+/**
+ * igb_mp_mtu_ok - may the device have this MTU
+ * @netdev: network device
+ * @mtu: in bytes
+ *
+ * Context: process, RTNL held.
+ * Return: false when frames would be longer than what guests' buffers are armed
+ * for
+ */
+bool igb_mp_mtu_ok(const struct net_device *netdev, unsigned int mtu)
+{
+	return mpassthru_len_ok(netdev, igb_mp_data_len(mtu));
+}
+
+/* The NIC has not confirmed that it is finished with the ring.  Without bus
+ * mastering it starts no DMA, whatever its registers say or do not say.
+ */
+static void igb_mp_bus_off(struct igb_adapter *adapter)
+{
+	struct pci_dev *pdev = adapter->pdev;
+	u16 command;
+
+	if (E1000_REMOVED(adapter->hw.hw_addr) && pdev->is_busmaster)
+		netdev_err(adapter->netdev,
+			   "no answer, bus mastering is off: unbind the driver and bind it again\n");
+	pci_clear_master(pdev);
+	/* What the NIC wrote before arrives ahead of the answer. */
+	pci_read_config_word(pdev, PCI_COMMAND, &command);
 }
 
 /* Stop one receive queue and wait until the NIC does not write to what its
- * descriptors point at any more.  NAPI is disabled.
+ * descriptors point at any more.  NAPI is disabled.  False says that it did not
+ * confirm it, and is off the bus.
  */
 static bool igb_mp_drain(struct igb_adapter *adapter, struct igb_ring *ring)
 {
@@ -44,7 +83,7 @@ static bool igb_mp_drain(struct igb_adapter *adapter, struct igb_ring *ring)
 
 	wr32(E1000_RXDCTL(ring->reg_idx),
 	     rd32(E1000_RXDCTL(ring->reg_idx)) & ~E1000_RXDCTL_QUEUE_ENABLE);
-	for (i = 0; i < IGB_MP_DRAIN_POLLS; i++) {
+	for (i = 0; i < IGB_MP_POLLS; i++) {
 		/* The read also pushes DMA writes of the NIC ahead of it. */
 		if (!(rd32(E1000_RXDCTL(ring->reg_idx)) &
 		      E1000_RXDCTL_QUEUE_ENABLE)) {
@@ -52,13 +91,31 @@ static bool igb_mp_drain(struct igb_adapter *adapter, struct igb_ring *ring)
 			wrfl();
 			return true;
 		}
-		/* Gone from the bus: all reads are ones, and no DMA. */
+		/* All reads are ones from here on, whatever the NIC does. */
 		if (E1000_REMOVED(hw->hw_addr))
-			return true;
+			break;
 		usleep_range(500, 1000);
 	}
 
+	igb_mp_bus_off(adapter);
 	return false;
+}
+
+/* A queue does not stop by itself: reset the NIC.  NAPI is disabled, and bus
+ * mastering off until the reset is done.
+ */
+static void igb_mp_reset(struct igb_adapter *adapter, struct igb_ring *ring)
+{
+	netdev_err(adapter->netdev,
+		   "receive queue %u does not stop, resetting\n",
+		   ring->queue_index);
+	napi_enable(&ring->q_vector->napi);
+	igb_down(adapter);
+	/* A frozen channel or a NIC that does not answer took no reset. */
+	if (!pci_channel_offline(adapter->pdev) &&
+	    !E1000_REMOVED(adapter->hw.hw_addr))
+		pci_set_master(adapter->pdev);
+	igb_up(adapter);
 }
 
 static void igb_mp_kick(struct igb_adapter *adapter,
@@ -126,13 +183,10 @@ static void igb_mp_rx_restart(struct net_device *netdev, unsigned int queue)
 		goto out;
 
 	napi_disable(&ring->q_vector->napi);
-	if (unlikely(!igb_mp_drain(adapter, ring))) {
-		/* What does not stop by itself is stopped by a reset. */
-		netdev_err(netdev, "receive queue %u does not stop, resetting\n",
-			   queue);
-		napi_enable(&ring->q_vector->napi);
-		igb_down(adapter);
-		igb_up(adapter);
+	/* A NIC that does not answer cannot be reset; it is off the bus. */
+	if (unlikely(!igb_mp_drain(adapter, ring) &&
+		     !E1000_REMOVED(adapter->hw.hw_addr))) {
+		igb_mp_reset(adapter, ring);
 		if (down) {
 			set_bit(__IGB_DOWN, &adapter->state);
 			timer_delete_sync(&adapter->watchdog_timer);
@@ -143,7 +197,10 @@ static void igb_mp_rx_restart(struct net_device *netdev, unsigned int queue)
 
 	igb_clean_rx_ring(ring);
 	igb_configure_rx_ring(adapter, ring);
-	igb_alloc_rx_ring(ring);
+	if (igb_mp_rxq(ring))
+		igb_mp_alloc_rx_ring(ring);
+	else
+		igb_alloc_rx_buffers(ring, igb_desc_unused(ring));
 	napi_enable(&ring->q_vector->napi);
 	igb_mp_poll(ring);
 out:
@@ -166,11 +223,12 @@ static void igb_mp_rx_wake(struct net_device *netdev, unsigned int queue)
 
 /* &mpassthru_driver_ops.port_changed.  Frames that were accepted under another
  * limit on their length may sit in the packet buffer: it is flushed by a reset.
- * A device that is down is reset when it comes up.
+ * A device that is down is reset as well, for what only a reset applies.
  *
  * While bound the device is kept from runtime suspend, which takes the rings
- * down and, without RTNL, up again.  As in __igb_open() and ethnl_ops_begin(),
- * nothing is done here about a suspend that has begun and waits for RTNL.
+ * down and, without RTNL, up again.  It is active here, and nothing waits with
+ * RTNL held for a suspend that waits for RTNL: the caller resumed it before
+ * binding, and it has stayed so since.
  */
 static void igb_mp_port_changed(struct net_device *netdev)
 {
@@ -178,11 +236,15 @@ static void igb_mp_port_changed(struct net_device *netdev)
 	bool bound = mpassthru_bound(netdev);
 
 	if (bound)
-		pm_runtime_get_sync(&adapter->pdev->dev);
+		pm_runtime_get_noresume(&adapter->pdev->dev);
 
 	netdev_update_features(netdev);
-	if (netif_running(netdev) && !test_bit(__IGB_DOWN, &adapter->state))
+	if (!netif_running(netdev)) {
+		if (!pci_channel_offline(adapter->pdev))
+			igb_reset(adapter);
+	} else if (!test_bit(__IGB_DOWN, &adapter->state)) {
 		igb_reinit_locked(adapter);
+	}
 
 	if (!bound)
 		pm_runtime_put(&adapter->pdev->dev);
@@ -194,6 +256,22 @@ static const struct mpassthru_driver_ops igb_mp_ops = {
 	.rx_wake	= igb_mp_rx_wake,
 };
 
+/* Rules of ethtool -N outlive the queues that they steer to. */
+static bool igb_mp_steered(struct igb_adapter *adapter)
+{
+	struct igb_nfc_filter *rule;
+	bool steered = false;
+
+	spin_lock(&adapter->nfc_lock);
+	hlist_for_each_entry(rule, &adapter->nfc_filter_list, nfc_node)
+		steered |= rule->action;
+	hlist_for_each_entry(rule, &adapter->cls_flower_list, nfc_node)
+		steered |= rule->action;
+	spin_unlock(&adapter->nfc_lock);
+
+	return steered;
+}
+
 /**
  * igb_mp_port_prep - ndo_mp_port_prep
  * @netdev: network device
@@ -201,8 +279,8 @@ static const struct mpassthru_driver_ops igb_mp_ops = {
  * @extack: returns the reason of a failure
  *
  * Context: process, RTNL held.
- * Return: 0; -EOPNOTSUPP with SR-IOV or jumbo frames; -EBUSY with AF_XDP;
- * -EINVAL with more than one queue.
+ * Return: 0; -EOPNOTSUPP with SR-IOV or jumbo frames; -EBUSY with AF_XDP or
+ * rules that steer to another queue; -EINVAL with more than one queue.
  */
 int igb_mp_port_prep(struct net_device *netdev, struct mpassthru_port *port,
 		     struct netlink_ext_ack *extack)
@@ -225,29 +303,30 @@ int igb_mp_port_prep(struct net_device *netdev, struct mpassthru_port *port,
 		NL_SET_ERR_MSG_MOD(extack, "an AF_XDP socket uses queue 0");
 		return -EBUSY;
 	}
-	if (igb_mp_max_frame(netdev) > IGB_RXBUFFER_2048) {
+	if (igb_mp_steered(adapter)) {
+		NL_SET_ERR_MSG_FMT_MOD(extack,
+				       "rules steer to other queues: see ethtool -n %s",
+				       netdev->name);
+		return -EBUSY;
+	}
+	if (igb_mp_data_len(netdev->mtu) > IGB_RXBUFFER_2048) {
 		NL_SET_ERR_MSG_FMT_MOD(extack,
 				       "MTU %u is above %zu", netdev->mtu,
 				       (size_t)IGB_RXBUFFER_2048 - ETH_HLEN -
-				       VLAN_HLEN);
+				       2 * VLAN_HLEN);
 		return -EOPNOTSUPP;
 	}
 
 	port->hdr_len = 0;
-	port->data_len = igb_mp_max_frame(netdev);
+	port->data_len = igb_mp_data_len(netdev->mtu);
 	port->npages = 1;
 	port->drv = &igb_mp_ops;
 	return 0;
 }
 
-/**
- * igb_mp_alloc_rx_buffers - arm descriptors with posted buffers
- * @ring: receive ring
- * @rxq: FIFO
- *
- * Context: NAPI, or with NAPI disabled.
- */
-void igb_mp_alloc_rx_buffers(struct igb_ring *ring, struct mpassthru_rxq *rxq)
+/* Arm descriptors with posted buffers.  NAPI, or with NAPI disabled. */
+static void igb_mp_alloc_rx_buffers(struct igb_ring *ring,
+				    struct mpassthru_rxq *rxq)
 {
 	u16 count = igb_desc_unused(ring);
 	u16 ntu = ring->next_to_use;
@@ -273,41 +352,64 @@ void igb_mp_alloc_rx_buffers(struct igb_ring *ring, struct mpassthru_rxq *rxq)
 }
 
 /**
+ * igb_mp_alloc_rx_ring - arm a receive ring that was configured
+ * @ring: receive ring, with an mp_rxq
+ *
+ * Context: process; NAPI disabled.
+ */
+void igb_mp_alloc_rx_ring(struct igb_ring *ring)
+{
+	struct igb_adapter *adapter = netdev_priv(ring->netdev);
+	struct e1000_hw *hw = &adapter->hw;
+	int i;
+
+	/* 82576 datasheet 4.5.9: the tail is not to move before the queue says
+	 * that it is enabled.
+	 */
+	for (i = 0; i < IGB_MP_POLLS; i++) {
+		if (rd32(E1000_RXDCTL(ring->reg_idx)) &
+		    E1000_RXDCTL_QUEUE_ENABLE)
+			break;
+		usleep_range(500, 1000);
+	}
+	if (unlikely(i == IGB_MP_POLLS))
+		netdev_err(ring->netdev, "receive queue %u does not start\n",
+			   ring->queue_index);
+
+	igb_mp_alloc_rx_buffers(ring, ring->mp_rxq);
+}
+
+/**
  * igb_mp_clean_rx_ring - give back the armed buffers of a ring that is down
  * @ring: receive ring
  *
- * Context: process; NAPI disabled, DMA drained.
+ * Context: process; NAPI disabled, DMA drained or the NIC reset.
  */
 void igb_mp_clean_rx_ring(struct igb_ring *ring)
 {
-	struct pci_dev *pdev = to_pci_dev(ring->dev);
+	struct igb_adapter *adapter = netdev_priv(ring->netdev);
 
-	/* A frozen channel took no reset from igb_down(): off the bus, until
-	 * igb_io_slot_reset().
+	/* A NIC that is not there, or whose channel is frozen, took no reset
+	 * from igb_down().
 	 */
-	if (unlikely(pci_channel_offline(pdev)))
-		pci_clear_master(pdev);
+	if (unlikely(pci_channel_offline(adapter->pdev) ||
+		     E1000_REMOVED(adapter->hw.hw_addr)))
+		igb_mp_bus_off(adapter);
 	/* Only now, when the NIC has stopped, may mp_rxq say that it has. */
 	mpassthru_rx_disarm(ring->mp_rxq);
 	WRITE_ONCE(ring->mp_rxq, NULL);
 	clear_bit(IGB_RING_FLAG_RX_MP_SPLIT, &ring->flags);
 }
 
-static unsigned int igb_mp_rx_flags(struct igb_ring *ring,
-				    union e1000_adv_rx_desc *rx_desc)
+static unsigned int igb_mp_rx_flags(const struct igb_ring *ring,
+				    const union e1000_adv_rx_desc *rx_desc)
 {
 	u32 staterr = le32_to_cpu(rx_desc->wb.upper.status_error);
-	bool split = test_bit(IGB_RING_FLAG_RX_MP_SPLIT, &ring->flags);
 
 	/* A frame over several descriptors is longer than RLPML. */
-	if (unlikely(!(staterr & E1000_RXD_STAT_EOP))) {
-		set_bit(IGB_RING_FLAG_RX_MP_SPLIT, &ring->flags);
+	if (unlikely(!(staterr & E1000_RXD_STAT_EOP) ||
+		     test_bit(IGB_RING_FLAG_RX_MP_SPLIT, &ring->flags)))
 		return MPASSTHRU_RX_BAD;
-	}
-	if (unlikely(split)) {
-		clear_bit(IGB_RING_FLAG_RX_MP_SPLIT, &ring->flags);
-		return MPASSTHRU_RX_BAD;
-	}
 	if (unlikely(staterr & E1000_RXDEXT_ERR_FRAME_ERR_MASK))
 		return MPASSTHRU_RX_BAD;
 
@@ -319,6 +421,17 @@ static unsigned int igb_mp_rx_flags(struct igb_ring *ring,
 		return 0;
 	return staterr & (E1000_RXD_STAT_TCPCS | E1000_RXD_STAT_UDPCS) ?
 	       MPASSTHRU_RX_CSUM_OK : 0;
+}
+
+/* Remember whether the next descriptor goes on with the frame of this one. */
+static void igb_mp_rx_note_split(struct igb_ring *ring,
+				 union e1000_adv_rx_desc *rx_desc)
+{
+	bool split = !igb_test_staterr(rx_desc, E1000_RXD_STAT_EOP);
+
+	if (unlikely(split != test_bit(IGB_RING_FLAG_RX_MP_SPLIT,
+				       &ring->flags)))
+		assign_bit(IGB_RING_FLAG_RX_MP_SPLIT, &ring->flags, split);
 }
 
 /**
@@ -356,6 +469,7 @@ int igb_mp_clean_rx_irq(struct igb_q_vector *q_vector,
 
 		size = le16_to_cpu(rx_desc->wb.upper.length);
 		mpassthru_rx_fill(rxq, size, igb_mp_rx_flags(ring, rx_desc));
+		igb_mp_rx_note_split(ring, rx_desc);
 		total_bytes += size;
 		total_packets++;
 		if (++ntc == ring->count)

@@ -932,14 +932,20 @@ TEST_F_TIMEOUT(tapped, one_protocol, CLOCK_TEST)
 		.sll_protocol	= htons(FRAME_TYPE),
 	};
 	struct wire *w = &self->w;
+	struct peer local;
 	int fd;
 
 	fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 	ASSERT_LE(0, fd);
 	addr.sll_ifindex = nic_index(w->sock, w->dev);
 	ASSERT_EQ(0, bind(fd, (struct sockaddr *)&addr, sizeof(addr)));
-	EXPECT_EQ(0, flow_repeat(w, &self->g, 64, 1200, window));
+	EXPECT_EQ(0, flow_repeat(w, &self->g, 32, 1200, window));
 	EXPECT_EQ(-1, recv(fd, NULL, 0, MSG_DONTWAIT | MSG_TRUNC));
+	/* Nor when there is one beside it that does. */
+	ASSERT_EQ(0, peer_open(&local, NULL, w->dev, w->peer.mac));
+	EXPECT_EQ(0, flow_repeat(w, &self->g, 32, 1200, window));
+	EXPECT_EQ(-1, recv(fd, NULL, 0, MSG_DONTWAIT | MSG_TRUNC));
+	peer_close(&local);
 	/* It is the one that would: unbound, it does. */
 	ASSERT_EQ(0, mp_unbind(w->fd));
 	EXPECT_TRUE(wire_host_works(w));

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Transmit: frames of a guest onto the wire, by vhost-net. */
 
+#include <limits.h>
+#include <linux/if_tun.h>
+#include <sys/ioctl.h>
+
 #include "kselftest_harness.h"
 
 #include "clock.h"
@@ -25,11 +29,13 @@ FIXTURE_VARIANT(tx)
 {
 	struct guest_config cfg;
 	size_t piece;
+	bool batched;		/* by vhost-net, as for QEMU */
 };
 
 FIXTURE_VARIANT_ADD(tx, mergeable)
 {
 	.cfg = { .features = BIT_V1 | BIT_MRG },
+	.batched = true,
 };
 
 FIXTURE_VARIANT_ADD(tx, legacy)
@@ -59,6 +65,7 @@ FIXTURE_VARIANT_ADD(tx, pieces)
 FIXTURE_SETUP(tx)
 {
 	const char *missing = wire_missing();
+	int sndbuf = INT_MAX;
 
 	self->w.fd = -1;
 	self->w.peer.fd = -1;
@@ -66,6 +73,8 @@ FIXTURE_SETUP(tx)
 		SKIP(return, "%s", missing);
 	ASSERT_EQ(0, guest_open(&self->g, &variant->cfg));
 	ASSERT_EQ(0, wire_open(&self->w));
+	if (variant->batched)
+		ASSERT_EQ(0, ioctl(self->w.fd, TUNSETSNDBUF, &sndbuf));
 	ASSERT_EQ(0, guest_start(&self->g, self->w.fd));
 	ASSERT_EQ(0, guest_post_all(&self->g));
 	ASSERT_EQ(0, flow_start(&self->w, &self->g));
