@@ -205,7 +205,7 @@ static int measure(const struct tenant *t, const char *backend,
 		l->max_us = s->took_us[s->samples - 1];
 		l->rounds = s->rounds;
 		l->posted = wire_count(&w, "posted");
-		printf("# %s: 50 %% in %u us, 99 %% in %u, all in %u; %u rounds\n",
+		printf("# %s, in us: 50%% %u, 99%% %u, all %u; %u rounds\n",
 		       backend, s->took_us[s->samples / 2], l->p99_us,
 		       l->max_us, l->rounds);
 	}
