@@ -14,6 +14,7 @@
 #include <linux/mpassthru.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/user.h>
+#include <linux/swiotlb.h>
 #include <linux/uaccess.h>
 #include <linux/uio.h>
 #include <linux/virtio_net.h>
@@ -478,6 +479,8 @@ static int cache_init(struct kunit *test)
 
 	dev = kunit_device_register(test, "mpassthru");
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);
+	if (is_swiotlb_force_bounce(dev))
+		kunit_skip(test, "no page can be mapped for the device");
 	t->addr = kunit_vm_mmap(test, NULL, 0, MEM_PAGES * PAGE_SIZE,
 				PROT_READ | PROT_WRITE,
 				MAP_ANONYMOUS | MAP_PRIVATE, 0);
@@ -1071,6 +1074,8 @@ static int rx_init(struct kunit *test)
 
 	t->parent = kunit_device_register(test, "mpassthru");
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, t->parent);
+	if (is_swiotlb_force_bounce(t->parent))
+		kunit_skip(test, "no page can be mapped for the device");
 	t->dev = port_netdev(test);
 	t->dev->dev.parent = t->parent;
 	t->addr = kunit_vm_mmap(test, NULL, 0, RX_BUFS * PAGE_SIZE,
