@@ -470,7 +470,7 @@ TEST_F_TIMEOUT(traffic, no_answer, CLOCK_TEST)
 	int config;
 
 	if (!getenv("MP_NO_ANSWER"))
-		SKIP(return, "MP_NO_ANSWER is not set: igb warns, which taints");
+		SKIP(return, "MP_NO_ANSWER is not set: igb would warn");
 	snprintf(path, sizeof(path), "/sys/class/net/%s/device/config", w->dev);
 	config = open(path, O_RDWR | O_CLOEXEC);
 	ASSERT_LE(0, config);
