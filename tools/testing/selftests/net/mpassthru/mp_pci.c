@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What the PCI core does to a bound NIC: virtual functions, power management,
- * errors.  And a NIC whose queue does not stop.
+ * errors.
  */
 
 #include <fcntl.h>
@@ -17,7 +17,6 @@
 #include "guest.h"
 #include "mp.h"
 #include "nic.h"
-#include "regs.h"
 #include "wire.h"
 
 #define FLOOD	300	/* frames to be sure that traffic flows */
@@ -199,7 +198,6 @@ FIXTURE(traffic)
 {
 	struct wire w;
 	struct guest g;
-	struct regs regs;
 };
 
 FIXTURE_SETUP(traffic)
@@ -225,7 +223,6 @@ FIXTURE_SETUP(traffic)
 FIXTURE_TEARDOWN(traffic)
 {
 	peer_calm(&self->w.peer);
-	regs_close(&self->regs);
 	guest_close(&self->g);
 	wire_close(&self->w);
 }
@@ -371,47 +368,6 @@ TEST_F_TIMEOUT(traffic, nonfatal_error, CLOCK_TEST)
 		ASSERT_EQ(0, goes_on(w, &self->g));
 	}
 	EXPECT_EQ(0, ends_well(w, &self->g));
-}
-
-static bool enough;
-
-/* Enables queue 0 again and again. */
-static void *keep_enabled(void *arg)
-{
-	__u32 rxdctl = regs_read(arg, REGS_RXDCTL0) | REGS_RXDCTL_ENABLE;
-
-	while (!__atomic_load_n(&enough, __ATOMIC_RELAXED))
-		regs_write(arg, REGS_RXDCTL0, rxdctl);
-	return NULL;
-}
-
-TEST_F_TIMEOUT(traffic, queue_does_not_stop, CLOCK_TEST)
-{
-	struct guest *g = &self->g;
-	struct wire *w = &self->w;
-	pthread_t thread;
-	int i, err;
-
-	if (regs_open(&self->regs, w->dev))
-		SKIP(return, "registers of %s cannot be mapped", w->dev);
-	for (i = 0; i < 3; i++) {
-		enough = false;
-		ASSERT_EQ(0, pthread_create(&thread, NULL, keep_enabled,
-					    &self->regs));
-		usleep(10000);
-		err = guest_stop(g);
-		__atomic_store_n(&enough, true, __ATOMIC_RELAXED);
-		pthread_join(thread, NULL);
-		ASSERT_EQ(0, err);
-		ASSERT_EQ(0, flow_empty(w, g));
-		ASSERT_TRUE(guest_books_balance(g));
-		/* The ring may have been enabled before it was set up. */
-		ASSERT_EQ(0, nic_down(w->sock, w->dev));
-		ASSERT_EQ(0, nic_up(w->sock, w->dev));
-		ASSERT_EQ(0, guest_start(g, w->fd));
-		ASSERT_EQ(0, goes_on(w, g));
-	}
-	EXPECT_EQ(0, ends_well(w, g));
 }
 
 TEST_HARNESS_MAIN
