@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What the PCI core does to a bound NIC: virtual functions, power management,
- * errors.  And a NIC whose queue does not stop.
+ * errors.
  */
 
 #include <fcntl.h>
@@ -17,7 +17,6 @@
 #include "guest.h"
 #include "mp.h"
 #include "nic.h"
-#include "regs.h"
 #include "wire.h"
 
 #define FLOOD	300	/* frames to be sure that traffic flows */
@@ -199,7 +198,6 @@ FIXTURE(traffic)
 {
 	struct wire w;
 	struct guest g;
-	struct regs regs;
 };
 
 FIXTURE_SETUP(traffic)
@@ -225,7 +223,6 @@ FIXTURE_SETUP(traffic)
 FIXTURE_TEARDOWN(traffic)
 {
 	peer_calm(&self->w.peer);
-	regs_close(&self->regs);
 	guest_close(&self->g);
 	wire_close(&self->w);
 }
@@ -371,127 +368,6 @@ TEST_F_TIMEOUT(traffic, nonfatal_error, CLOCK_TEST)
 		ASSERT_EQ(0, goes_on(w, &self->g));
 	}
 	EXPECT_EQ(0, ends_well(w, &self->g));
-}
-
-static bool enough;
-
-/* Enables queue 0 again and again. */
-static void *keep_enabled(void *arg)
-{
-	__u32 rxdctl = regs_read(arg, REGS_RXDCTL0) | REGS_RXDCTL_ENABLE;
-
-	while (!__atomic_load_n(&enough, __ATOMIC_RELAXED))
-		regs_write(arg, REGS_RXDCTL0, rxdctl);
-	return NULL;
-}
-
-TEST_F_TIMEOUT(traffic, queue_does_not_stop, CLOCK_TEST)
-{
-	struct guest *g = &self->g;
-	struct wire *w = &self->w;
-	pthread_t thread;
-	int i, err;
-
-	if (regs_open(&self->regs, w->dev))
-		SKIP(return, "registers of %s cannot be mapped", w->dev);
-	for (i = 0; i < 3; i++) {
-		enough = false;
-		ASSERT_EQ(0, pthread_create(&thread, NULL, keep_enabled,
-					    &self->regs));
-		usleep(10000);
-		err = guest_stop(g);
-		__atomic_store_n(&enough, true, __ATOMIC_RELAXED);
-		pthread_join(thread, NULL);
-		ASSERT_EQ(0, err);
-		ASSERT_EQ(0, flow_empty(w, g));
-		ASSERT_TRUE(guest_books_balance(g));
-		/* The ring may have been enabled before it was set up. */
-		ASSERT_EQ(0, nic_down(w->sock, w->dev));
-		ASSERT_EQ(0, nic_up(w->sock, w->dev));
-		ASSERT_EQ(0, guest_start(g, w->fd));
-		ASSERT_EQ(0, goes_on(w, g));
-	}
-	EXPECT_EQ(0, ends_well(w, g));
-}
-
-/* The command register in the configuration space of the NIC. */
-
-#define COMMAND		4
-#define COMMAND_MEMORY	0x2
-#define COMMAND_MASTER	0x4
-
-static __u16 change_command(int config, __u16 clear, __u16 set)
-{
-	__u16 command = 0;
-
-	if (pread(config, &command, 2, COMMAND) != 2)
-		return 0;
-	command = (command & ~clear) | set;
-	if ((clear || set) && pwrite(config, &command, 2, COMMAND) != 2)
-		return 0;
-	return command;
-}
-
-/* As if it were plugged in anew. */
-static int bind_driver_again(struct wire *w)
-{
-	char driver[256], path[300], link[256], *name;
-	long long end = clock_ms() + clock_patience();
-	int n, err;
-
-	snprintf(path, sizeof(path), "/sys/class/net/%s/device", w->dev);
-	n = readlink(path, link, sizeof(link) - 1);
-	if (n < 0)
-		return -errno;
-	link[n] = '\0';
-	name = basename(link);
-	snprintf(path, sizeof(path), "/sys/class/net/%s/device/driver", w->dev);
-	if (!realpath(path, driver))
-		return -errno;
-	snprintf(path, sizeof(path), "%s/unbind", driver);
-	err = file_write(path, name);
-	snprintf(path, sizeof(path), "%s/bind", driver);
-	err = err ?: file_write(path, name);
-	while (!err && nic_index(w->sock, w->dev) < 0 && clock_ms() < end)
-		usleep(10000);
-	return err;
-}
-
-/*
- * All registers read as ones.  The NIC has buffers of the guest, and frames
- * come in: it may not write to them once they are given back.
- */
-TEST_F_TIMEOUT(traffic, no_answer, CLOCK_TEST)
-{
-	struct guest *g = &self->g;
-	struct wire *w = &self->w;
-	size_t i, size = g->size - g->lanes, changed = 0;
-	char path[160];
-	int config;
-
-	if (!getenv("MP_NO_ANSWER"))
-		SKIP(return, "MP_NO_ANSWER is not set: igb warns, which taints");
-	snprintf(path, sizeof(path), "/sys/class/net/%s/device/config", w->dev);
-	config = open(path, O_RDWR | O_CLOEXEC);
-	ASSERT_LE(0, config);
-	ASSERT_NE(0, change_command(config, 0, 0) & COMMAND_MASTER);
-	ASSERT_NE(0, change_command(config, COMMAND_MEMORY, 0));
-	ASSERT_EQ(0, guest_stop(g));
-	ASSERT_EQ(0, flow_empty(w, g));
-	EXPECT_TRUE(guest_books_balance(g));
-	EXPECT_EQ(0, wire_count(w, "pinned"));
-	memset(g->mem + g->lanes, 0x33, size);
-	ASSERT_EQ(0, change_command(config, 0, COMMAND_MEMORY) &
-		  COMMAND_MASTER);
-	usleep(300000);
-	for (i = 0; i < size; i++)
-		changed += g->mem[g->lanes + i] != 0x33;
-	EXPECT_EQ(0, changed);
-	close(config);
-
-	ASSERT_EQ(0, bind_driver_again(w));
-	peer_calm(&w->peer);
-	EXPECT_TRUE(wire_host_works(w));
 }
 
 TEST_HARNESS_MAIN

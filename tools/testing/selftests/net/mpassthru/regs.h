@@ -9,8 +9,6 @@
 #define REGS_RLPML		0x5004
 #define REGS_TSYNCRXCTL		0xb620
 #define REGS_TSYNCRXCTL_ENABLED	0x10
-#define REGS_RXDCTL0		0xc028
-#define REGS_RXDCTL_ENABLE	0x02000000
 
 /* The registers of a PCI device, behind the back of its driver. */
 struct regs {
