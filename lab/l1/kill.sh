@@ -4,6 +4,8 @@
 #
 # The guest boots once and is migrated to a file. Each round goes on from there,
 # which takes a second instead of ten.
+#
+# shellcheck disable=SC2317 # functions are called by way of wait_for
 . /src/lab/l1/lib.sh
 . /src/lab/l1/guest-lib.sh
 
