@@ -105,10 +105,13 @@
 #define MP_MEM_BATCH		32
 #define MP_MEM_SCAN		256
 
-/* There are as many buckets as pages that may be pinned, this many at least. */
+/* Pages that may be pinned, for each bucket, and buckets at least. */
+#define MP_MEM_LOAD		4UL
 #define MP_MEM_BUCKETS		1024UL
 
-/* Pages and ghosts in a bucket at most.  Two are to be expected. */
+/* Pages and ghosts in a bucket at most.  Of addresses that were not chosen for
+ * it, there are eight, where as many are pinned as may be.
+ */
 #define MP_MEM_CHAIN		32
 
 /* A page is synced buffer by buffer, mp_page_sync_for_cpu(), and not as a whole
@@ -988,7 +991,8 @@ struct mp_mem *mp_mem_create(enum dma_data_direction dir)
 	if (!mem)
 		return ERR_PTR(-ENOMEM);
 
-	mem->bits = order_base_2(clamp(pages, MP_MEM_BUCKETS, MP_MEM_MAX));
+	mem->bits = order_base_2(max(min(pages, MP_MEM_MAX) / MP_MEM_LOAD,
+				     MP_MEM_BUCKETS));
 	/* All zeroes are empty buckets. */
 	mem->hash = kvcalloc(1UL << mem->bits, sizeof(*mem->hash),
 			     GFP_KERNEL_ACCOUNT);
@@ -1041,7 +1045,8 @@ bool mp_mem_renew(struct mp_mem *mem)
 	unsigned long pages = mp_mem_rlimit();
 
 	if (mem->mm != current->mm || mem->user != current_user() ||
-	    READ_ONCE(mem->closed) || min(pages, MP_MEM_MAX) > 1UL << mem->bits)
+	    READ_ONCE(mem->closed) ||
+	    min(pages, MP_MEM_MAX) > MP_MEM_LOAD << mem->bits)
 		return false;
 
 	mp_mem_set_limits(mem, pages);
