@@ -189,7 +189,7 @@ int mpassthru_claim(struct socket *sock)
 
 	rcu_read_lock();
 	dev = rcu_dereference(mp->dev);
-	net_notice_ratelimited("mpassthru: process %d cannot receive from the descriptor of %s: process %d does, with another vhost device; end that first\n",
+	net_notice_ratelimited("mpassthru: process %d cannot receive from the descriptor of %s: another vhost device does, of process %d; end that first\n",
 			       task_tgid_nr(current), dev ? dev->name : "-",
 			       owner);
 	rcu_read_unlock();

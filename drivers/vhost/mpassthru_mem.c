@@ -28,19 +28,22 @@
  * while the frame is copied.  That costs less than to pin it in place of
  * another one that will be missed.  If it is looked up again the guest goes
  * round more pages than the limit allows, and the limit grows by it.  So a
- * guest's working set is pinned after two rounds, and what is passed through
- * once is not pinned at all.  One page of MP_MEM_SAMPLE is pinned at first
- * sight, for a guest that goes round more pages than there are ghosts.
+ * guest's working set is pinned after two rounds.  One page of MP_MEM_SAMPLE is
+ * pinned at first sight, for a guest that goes round more pages than there are
+ * ghosts; of what is passed through once, no more than that is pinned.
  *
  * Where the limit cannot grow, LRU would do the worst: who goes round a few
  * pages more than are kept evicts each one before it is used again.  There, one
  * miss of MP_MEM_SAMPLE takes the place of the least recently used page and the
- * others are copied.  Of W pages in use C are hit if C may be pinned.  A page
- * that was not used for a second makes room at once: the guest has moved on.
+ * others are copied.  Of W pages in use C are hit if C may be pinned.  How long
+ * a page was not used says nothing here: with few frames a second, a round over
+ * the pages in use takes long.  Where others of the user have taken what
+ * RLIMIT_MEMLOCK allows, what is pinned counts as the ceiling for a while.
  *
  * What cannot be pinned (no room to migrate it to, memory of a file) is a ghost
  * as well, and is not tried again for a second, or for up to 16 when that
- * fails again.
+ * fails again.  A guest may go round more such pages than there are ghosts:
+ * when MP_MEM_SAMPLE have failed in a row, one page of so many is tried.
  *
  * The lock is taken with softirqs disabled, for a driver's transmit path to
  * look pages up and put them.  It nests inside all locks of mm, whose
@@ -53,13 +56,17 @@
  * KVM does it (mmu_invalidate_retry).
  *
  * Not an xarray: by page numbers of user space it is six levels deep, and a
- * lookup took a tenth of all that is done for a frame.
+ * lookup took a tenth of all that is done for a frame.  It is user space that
+ * chooses which pages share a bucket.  So there is a limit to how many do, and
+ * what comes on top is copied.
  */
 
 #include <kunit/visibility.h>
 #include <linux/capability.h>
 #include <linux/cred.h>
 #include <linux/hash.h>
+#include <linux/jiffies.h>
+#include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/sched/mm.h>
@@ -68,6 +75,7 @@
 #include <linux/slab.h>
 #include <linux/swiotlb.h>
 #include <linux/user_namespace.h>
+#include <linux/wait_bit.h>
 
 #include "mpassthru_mem.h"
 
@@ -78,10 +86,7 @@
  * what a guest goes round whose ring of 1024 has 18 pages in each buffer.  It
  * bounds what closing has to unmap, and the ghosts.
  */
-#define MP_MEM_MAX		65536U
-
-/* An idle page makes room for another after so many jiffies. */
-#define MP_MEM_STALE		HZ
+#define MP_MEM_MAX		65536UL
 
 /* Ghosts are forgotten after so many jiffies. */
 #define MP_MEM_FORGET		(60 * HZ)
@@ -90,14 +95,24 @@
 #define MP_MEM_RETRY_MIN	HZ
 #define MP_MEM_RETRY_MAX	(16 * HZ)
 
+/* RLIMIT_MEMLOCK was reached: nothing more is charged for so many jiffies. */
+#define MP_MEM_TIGHT		(HZ / 10)
+
 /* An address space that changes faster than we can pin is given up on. */
 #define MP_MEM_TRIES		4
 
-/* Pages handled, buckets scanned, before the lock is let go of. */
+/* Pages handled, buckets looked at, before the lock is let go of. */
 #define MP_MEM_BATCH		32
 #define MP_MEM_SCAN		256
 
-#define MP_MEM_HASH_BITS	10
+/* Pages that may be pinned, for each bucket, and buckets at least. */
+#define MP_MEM_LOAD		4UL
+#define MP_MEM_BUCKETS		1024UL
+
+/* Pages and ghosts in a bucket at most.  Of addresses that were not chosen for
+ * it, there are eight, where as many are pinned as may be.
+ */
+#define MP_MEM_CHAIN		32
 
 /* A page is synced buffer by buffer, mp_page_sync_for_cpu(), and not as a whole
  * when it is mapped and unmapped.
@@ -105,6 +120,9 @@
 #define MP_MEM_DMA_ATTR		DMA_ATTR_SKIP_CPU_SYNC
 
 static struct workqueue_struct *mp_mem_wq;
+
+/* Caches that are not freed yet. */
+static atomic_t mp_mems = ATOMIC_INIT(0);
 
 /* RLIMIT_MEMLOCK */
 
@@ -192,53 +210,14 @@ static struct mp_page *mp_mem_find(struct mp_mem *mem, unsigned long index)
 	return NULL;
 }
 
-static struct hlist_head *mp_mem_alloc_hash(unsigned int bits)
+static bool mp_mem_crowded(struct mp_mem *mem, unsigned long index)
 {
-	/* All zeroes are empty buckets. */
-	return kvcalloc(1UL << bits, sizeof(struct hlist_head),
-			GFP_KERNEL_ACCOUNT);
-}
+	struct hlist_node *node;
+	int n = 0;
 
-/* Returns the former one. */
-static struct hlist_head *mp_mem_rehash(struct mp_mem *mem,
-					struct hlist_head *hash,
-					unsigned int bits)
-{
-	unsigned long size = 1UL << mem->bits, i;
-	struct hlist_node *next;
-	struct mp_page *page;
-
-	swap(mem->hash, hash);
-	mem->bits = bits;
-	for (i = 0; i < size; i++) {
-		hlist_for_each_entry_safe(page, next, &hash[i], node) {
-			hlist_del(&page->node);
-			hlist_add_head(&page->node,
-				       mp_mem_bucket(mem, page->index));
-		}
-	}
-	return hash;
-}
-
-/* Keep chains short.  Without the lock; more than one may try. */
-static void mp_mem_grow_hash(struct mp_mem *mem)
-{
-	unsigned int bits = READ_ONCE(mem->bits) + 2;
-	struct hlist_head *hash;
-
-	if (likely(READ_ONCE(mem->nr) + READ_ONCE(mem->nr_ghosts) <
-		   1UL << (bits - 2)))
-		return;
-	hash = mp_mem_alloc_hash(bits);
-	if (!hash)
-		return;
-
-	spin_lock_bh(&mem->lock);
-	/* A change that is under way may be at a walk over the buckets. */
-	if (!mem->changing && mem->bits + 2 == bits)
-		hash = mp_mem_rehash(mem, hash, bits);
-	spin_unlock_bh(&mem->lock);
-	kvfree(hash);
+	hlist_for_each(node, mp_mem_bucket(mem, index))
+		n++;
+	return n >= MP_MEM_CHAIN;
 }
 
 /* The work item */
@@ -264,8 +243,10 @@ static void mp_mem_schedule(struct mp_mem *mem, unsigned long delay)
 static void mp_page_bury(struct mp_mem *mem, struct mp_page *page)
 {
 	mp_page_unmap(mem, page);
+	/* Else the work item is pending, or about to find it. */
+	if (list_empty(&mem->dead))
+		mp_mem_schedule(mem, 0);
 	list_move_tail(&page->list, &mem->dead);
-	mp_mem_schedule(mem, 0);
 }
 
 static void mp_page_kill(struct mp_mem *mem, struct mp_page *page)
@@ -441,35 +422,35 @@ static bool mp_mem_sampled(struct mp_mem *mem)
 	return !(mem->sample++ % MP_MEM_SAMPLE);
 }
 
-/* May one more be pinned?  @ghost is what is known of it, or NULL.  Where that
- * takes another's place, @evicted is to be unpinned.
- */
-static bool mp_mem_admit(struct mp_mem *mem, const struct mp_page *ghost,
-			 struct page **evicted)
+static bool mp_mem_has_room(const struct mp_mem *mem)
 {
-	bool grow = mem->limit < mem->ceiling;
+	return mem->nr < mem->ceiling &&
+	       time_after_eq64(get_jiffies_64(), mem->tight_until);
+}
+
+/* May one more be pinned?  @ghost is what is known of it, or NULL.  Where that
+ * takes another's place, @evicted is to be unpinned.  Returns 0 or why not.
+ */
+static int mp_mem_admit(struct mp_mem *mem, const struct mp_page *ghost,
+			struct page **evicted)
+{
+	bool failing = mem->failed >= MP_MEM_SAMPLE;
+	bool room = mp_mem_has_room(mem);
 	struct mp_page *oldest;
 
-	if (mem->nr < mem->limit)
-		return true;
-
-	if (grow && ghost && !ghost->err)
-		goto grow;
-	oldest = mp_mem_oldest(mem);
-	if (oldest && time_after(jiffies, oldest->time + MP_MEM_STALE))
-		goto evict;
+	if (room && !failing &&
+	    (mem->nr < mem->limit || (ghost && !ghost->err)))
+		return 0;
 	if (!mp_mem_sampled(mem))
-		return false;
-	if (grow)
-		goto grow;
+		return failing ? mem->err : -ENOBUFS;
+	if (room)
+		return 0;
+
+	oldest = mp_mem_oldest(mem);
 	if (!oldest)
-		return false;
-evict:
+		return -ENOBUFS;
 	*evicted = mp_page_evict(mem, oldest);
-	return true;
-grow:
-	WRITE_ONCE(mem->limit, mem->limit + 1);
-	return true;
+	return 0;
 }
 
 /* Note that a page was looked up and is not pinned; with @err, that it cannot
@@ -482,8 +463,11 @@ static void mp_mem_note(struct mp_mem *mem, unsigned long index, int err)
 	new = kzalloc_obj(*new, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 
 	spin_lock_bh(&mem->lock);
-	if (err)
+	if (err) {
 		mem->failures++;
+		mem->failed++;
+		mem->err = err;
+	}
 	ghost = mp_mem_find(mem, index);
 	if (mem->closed || mp_mem_changing(mem, index) ||
 	    (ghost ? !!ghost->page : !new))
@@ -536,9 +520,11 @@ static struct mp_page *mp_mem_begin(struct mp_mem *mem, unsigned long index,
 	} else if (page && page->err &&
 		   time_before(jiffies, page->time + page->delay)) {
 		err = page->err;
-	} else if (!mp_mem_admit(mem, page, &evicted)) {
+	} else if (!page && mp_mem_crowded(mem, index)) {
 		err = -ENOBUFS;
-		note = !page && mem->limit < mem->ceiling;
+	} else {
+		err = mp_mem_admit(mem, page, &evicted);
+		note = err == -ENOBUFS && !page && mp_mem_has_room(mem);
 	}
 	page = NULL;
 out:
@@ -551,14 +537,9 @@ out:
 	return err ? ERR_PTR(err) : page;
 }
 
-/* Charge a page.  Where others of the user took what the limit allows, one may
- * make room for one, but not for each that is looked up.
- */
+/* Charge a page, unless others of the user took what the limit allows. */
 static int mp_mem_charge_one(struct mp_mem *mem)
 {
-	struct page *evicted = NULL;
-	struct mp_page *oldest;
-
 	if (likely(!mp_mem_charge(mem)))
 		return 0;
 
@@ -568,15 +549,9 @@ static int mp_mem_charge_one(struct mp_mem *mem)
 		return 0;
 
 	spin_lock_bh(&mem->lock);
-	oldest = mp_mem_sampled(mem) ? mp_mem_oldest(mem) : NULL;
-	if (oldest)
-		evicted = mp_page_evict(mem, oldest);
+	mem->tight_until = get_jiffies_64() + MP_MEM_TIGHT;
 	spin_unlock_bh(&mem->lock);
-	if (!evicted)
-		return -ENOBUFS;
-
-	mp_mem_unpin(mem, evicted);
-	return mp_mem_charge(mem);
+	return -ENOBUFS;
 }
 
 /* Faults are handled and mmap_lock is waited for: the caller holds no lock that
@@ -660,7 +635,9 @@ static struct mp_page *mp_page_insert(struct mp_mem *mem, struct mp_page *page,
 	hlist_add_head(&page->node, mp_mem_bucket(mem, page->index));
 	list_add_tail(&page->list, &mem->lru);
 	WRITE_ONCE(mem->nr, mem->nr + 1);
+	WRITE_ONCE(mem->limit, min(mem->ceiling, max(mem->limit, mem->nr)));
 	mem->peak = max(mem->peak, mem->nr);
+	mem->failed = 0;
 	mp_mem_schedule(mem, HZ);
 	return page;
 }
@@ -697,8 +674,8 @@ static struct mp_page *mp_page_pin(struct mp_mem *mem, unsigned long index,
  * to be copied to:
  *
  * * -EFAULT: there is no writable memory
- * * -ENOBUFS: RLIMIT_MEMLOCK is reached, or not pinned before it is looked up
- *   again
+ * * -ENOBUFS: RLIMIT_MEMLOCK is reached, not pinned before it is looked up
+ *   again, or too many pages are in one bucket
  * * -EREMOTEIO: the device cannot reach the page
  * * -ENOSPC: it cannot be mapped for the device
  * * -EPERM: it cannot be pinned
@@ -716,7 +693,6 @@ struct mp_page *mp_page_get(struct mp_mem *mem, unsigned long uaddr)
 	struct mp_page *page;
 	int err;
 
-	mp_mem_grow_hash(mem);
 	do {
 		page = mp_mem_begin(mem, index, &changes);
 		if (page)
@@ -801,35 +777,50 @@ static void mp_page_invalidate(struct mp_mem *mem, struct mp_page *page)
 	mp_page_kill(mem, page);
 }
 
-/* Drops the lock now and then.  The hash does not change its size meanwhile,
- * nor is anything added that lies in the range: a change is under way.
+/* Let go of the lock when @work, which grew by @more, is that of a scan. */
+static void mp_mem_breathe(struct mp_mem *mem, unsigned int *work,
+			   unsigned int more)
+{
+	*work += more;
+	if (*work < MP_MEM_SCAN)
+		return;
+	*work = 0;
+	spin_unlock_bh(&mem->lock);
+	spin_lock_bh(&mem->lock);
+}
+
+/* Drops the lock now and then.  Nothing is added meanwhile that lies in the
+ * range: a change is under way.
  */
 static void mp_mem_invalidate(struct mp_mem *mem, unsigned long index,
 			      unsigned long last)
 {
+	const unsigned int page_work = MP_MEM_SCAN / MP_MEM_BATCH;
 	unsigned long size = 1UL << mem->bits, i;
+	unsigned int work = 0, n;
 	struct hlist_node *next;
 	struct mp_page *page;
 
 	lockdep_assert_held(&mem->lock);
 
-	if (last - index < MP_MEM_SCAN) {
-		for (; index <= last; index++) {
+	if (last - index < size) {
+		for (; index <= last && mem->nr + mem->nr_ghosts; index++) {
 			page = mp_mem_find(mem, index);
 			if (page)
 				mp_page_invalidate(mem, page);
+			mp_mem_breathe(mem, &work, page ? page_work : 1);
 		}
 		return;
 	}
 
 	for (i = 0; i < size && mem->nr + mem->nr_ghosts; i++) {
-		hlist_for_each_entry_safe(page, next, &mem->hash[i], node)
+		n = 1;
+		hlist_for_each_entry_safe(page, next, &mem->hash[i], node) {
+			n += page_work;
 			if (page->index >= index && page->index <= last)
 				mp_page_invalidate(mem, page);
-		if (i % MP_MEM_SCAN == MP_MEM_SCAN - 1) {
-			spin_unlock_bh(&mem->lock);
-			spin_lock_bh(&mem->lock);
 		}
+		mp_mem_breathe(mem, &work, n);
 	}
 }
 
@@ -892,15 +883,33 @@ static bool mp_mem_empty_batch(struct mp_mem *mem)
 	return i == MP_MEM_BATCH;
 }
 
-/* Nothing is found any more, nor pinned.  What is in use stays mapped. */
-static void mp_mem_empty(struct mp_mem *mem)
+/**
+ * mp_mem_shut - nothing is pinned any more
+ * @mem: cache, of which mp_mem_renew() is false from now
+ *
+ * Context: process or softirq.
+ */
+void mp_mem_shut(struct mp_mem *mem)
 {
 	/* Not later: nothing is left to a timer when the module goes. */
 	spin_lock_bh(&mem->lock);
-	mem->closed = true;
+	WRITE_ONCE(mem->closed, true);
 	mp_mem_schedule(mem, 0);
 	spin_unlock_bh(&mem->lock);
+}
+EXPORT_SYMBOL_IF_KUNIT(mp_mem_shut);
 
+/**
+ * mp_mem_empty - unmap what is not in use
+ * @mem: cache that was shut
+ *
+ * It is up to the owner to see to it that &mp_mem.dev does not go before
+ * mp_mem_close(), which may run at the same time.
+ *
+ * Context: process; the caller has a reference.
+ */
+void mp_mem_empty(struct mp_mem *mem)
+{
 	while (mp_mem_empty_batch(mem))
 		cond_resched();
 }
@@ -926,7 +935,10 @@ static bool mp_mem_unmap_batch(struct mp_mem *mem)
  */
 static void mp_mem_release(struct mmu_notifier *mn, struct mm_struct *mm)
 {
-	mp_mem_empty(container_of(mn, struct mp_mem, mn));
+	struct mp_mem *mem = container_of(mn, struct mp_mem, mn);
+
+	mp_mem_shut(mem);
+	mp_mem_empty(mem);
 }
 
 static const struct mmu_notifier_ops mp_mem_mn_ops = {
@@ -938,14 +950,20 @@ static const struct mmu_notifier_ops mp_mem_mn_ops = {
 
 /* Lifetime */
 
-static void mp_mem_set_limits(struct mp_mem *mem)
+/* Pages that the current task may have locked. */
+static unsigned long mp_mem_rlimit(void)
 {
 	/* A denial is not worth a line in the audit log: it is no error. */
-	unsigned long pages = ns_capable_noaudit(&init_user_ns, CAP_IPC_LOCK) ?
-			      LONG_MAX : rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
+	if (ns_capable_noaudit(&init_user_ns, CAP_IPC_LOCK))
+		return LONG_MAX;
+	return min_t(unsigned long, rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT,
+		     LONG_MAX);
+}
 
+static void mp_mem_set_limits(struct mp_mem *mem, unsigned long pages)
+{
 	spin_lock_bh(&mem->lock);
-	WRITE_ONCE(mem->lock_limit, min_t(unsigned long, pages, LONG_MAX));
+	WRITE_ONCE(mem->lock_limit, pages);
 	mem->ceiling = min_t(unsigned long, pages, MP_MEM_MAX);
 	mem->limit = clamp(mem->limit, min(mem->floor, mem->ceiling),
 			   mem->ceiling);
@@ -965,6 +983,7 @@ static void mp_mem_set_limits(struct mp_mem *mem)
  */
 struct mp_mem *mp_mem_create(enum dma_data_direction dir)
 {
+	unsigned long pages = mp_mem_rlimit();
 	struct mp_mem *mem;
 	int err = -ENOMEM;
 
@@ -972,8 +991,11 @@ struct mp_mem *mp_mem_create(enum dma_data_direction dir)
 	if (!mem)
 		return ERR_PTR(-ENOMEM);
 
-	mem->bits = MP_MEM_HASH_BITS;
-	mem->hash = mp_mem_alloc_hash(mem->bits);
+	mem->bits = order_base_2(max(min(pages, MP_MEM_MAX) / MP_MEM_LOAD,
+				     MP_MEM_BUCKETS));
+	/* All zeroes are empty buckets. */
+	mem->hash = kvcalloc(1UL << mem->bits, sizeof(*mem->hash),
+			     GFP_KERNEL_ACCOUNT);
 	if (!mem->hash)
 		goto err_free;
 
@@ -985,7 +1007,7 @@ struct mp_mem *mp_mem_create(enum dma_data_direction dir)
 	INIT_DELAYED_WORK(&mem->work, mp_mem_work);
 	mem->dir = dir;
 	mem->floor = MP_MEM_MIN;
-	mp_mem_set_limits(mem);
+	mp_mem_set_limits(mem, pages);
 	/* The owner's, and the notifier's. */
 	refcount_set(&mem->refs, 2);
 
@@ -997,6 +1019,7 @@ struct mp_mem *mp_mem_create(enum dma_data_direction dir)
 	mem->mm = current->mm;
 	mmgrab(mem->mm);
 	mem->user = get_uid(current_user());
+	atomic_inc(&mp_mems);
 	return mem;
 
 err_hash:
@@ -1014,16 +1037,22 @@ EXPORT_SYMBOL_IF_KUNIT(mp_mem_create);
  * Takes over the limits that hold today.
  *
  * Context: process.
- * Return: false when it is another's, by address space or user.
+ * Return: false when it is another's, by address space or user, when it was
+ * shut, or when RLIMIT_MEMLOCK is now higher than it has buckets for.
  */
 bool mp_mem_renew(struct mp_mem *mem)
 {
-	if (mem->mm != current->mm || mem->user != current_user())
+	unsigned long pages = mp_mem_rlimit();
+
+	if (mem->mm != current->mm || mem->user != current_user() ||
+	    READ_ONCE(mem->closed) ||
+	    min(pages, MP_MEM_MAX) > MP_MEM_LOAD << mem->bits)
 		return false;
 
-	mp_mem_set_limits(mem);
+	mp_mem_set_limits(mem, pages);
 	return true;
 }
+EXPORT_SYMBOL_IF_KUNIT(mp_mem_renew);
 
 /**
  * mp_mem_expect - tell how many pages are sure to be in use
@@ -1053,6 +1082,7 @@ EXPORT_SYMBOL_IF_KUNIT(mp_mem_expect);
  */
 void mp_mem_close(struct mp_mem *mem)
 {
+	mp_mem_shut(mem);
 	mp_mem_empty(mem);
 	while (mp_mem_unmap_batch(mem))
 		cond_resched();
@@ -1093,6 +1123,9 @@ void mp_mem_put(struct mp_mem *mem)
 	mmdrop(mem->mm);
 	kvfree(mem->hash);
 	kfree(mem);
+	/* Pairs with mp_mem_exit(). */
+	if (atomic_dec_and_test(&mp_mems))
+		wake_up_var(&mp_mems);
 }
 EXPORT_SYMBOL_IF_KUNIT(mp_mem_put);
 
@@ -1116,7 +1149,16 @@ int __init mp_mem_init(void)
  */
 void mp_mem_exit(void)
 {
-	/* Work items that closing has queued; then notifiers. */
+	/* The notifier's reference goes after ->release, of an address space
+	 * that ends just now, has returned; the work item's when nothing is
+	 * left to unpin.  Without a cache nobody queues work any more.
+	 * mmu_notifier_synchronize() is no substitute: it waits for grace
+	 * periods, and not for what is called back after them.
+	 */
+	wait_var_event(&mp_mems, !atomic_read(&mp_mems));
+	/* Who gave up the last reference has to return: a callback of SRCU,
+	 * which runs with softirqs disabled, or a work item.
+	 */
+	synchronize_rcu();
 	destroy_workqueue(mp_mem_wq);
-	mmu_notifier_synchronize();
 }

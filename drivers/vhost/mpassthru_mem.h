@@ -14,7 +14,9 @@
 /* What is not looked up for so long, in jiffies, is unpinned. */
 #define MP_MEM_IDLE		(10 * HZ)
 
-/* At a limit, one page of so many that are not known is pinned. */
+/* At a limit, one page of so many that are not known is pinned; and where
+ * pinning fails, one of so many is tried.
+ */
 #define MP_MEM_SAMPLE		32
 
 /**
@@ -54,13 +56,13 @@ struct mp_page {
  * struct mp_mem - pages of one address space, pinned and mapped for one device
  * @lock: protects what has no other word below.  Taken with softirqs disabled,
  *	see mpassthru_mem.c.
- * @hash: pages and ghosts by index
- * @bits: of the size of @hash
+ * @hash: pages and ghosts by index, the pointer is constant
+ * @bits: of the size of @hash, constant
  * @lru: pinned pages in the order of their last use, those in use anywhere
  * @lost: pages that are dead and have users
  * @dead: pages that are dead and unmapped, to be unpinned by @work
  * @ghosts: pages that are not pinned, the oldest first
- * @closed: nothing is pinned any more
+ * @closed: nothing is pinned any more; written once
  * @mn: tells of changes to mappings of @mm
  * @changing: changes that have begun and not ended
  * @changing_first: least index that they concern
@@ -77,6 +79,9 @@ struct mp_page {
  * @floor: what @limit does not shrink below
  * @limit: pages to be pinned at present
  * @sample: misses at a limit
+ * @failed: pages that could not be pinned or mapped, in a row
+ * @err: why not, of the last
+ * @tight_until: when RLIMIT_MEMLOCK is charged for more pages, in jiffies
  * @nr: pages in @lru
  * @nr_ghosts: of @ghosts
  * @pinned: pages pinned, also those in @lost and @dead; no lock
@@ -113,6 +118,9 @@ struct mp_mem {
 	unsigned int			floor;
 	unsigned int			limit;
 	unsigned int			sample;
+	unsigned int			failed;
+	int				err;
+	u64				tight_until;
 	unsigned int			nr;
 	unsigned int			nr_ghosts;
 	atomic_t			pinned;
@@ -127,6 +135,8 @@ struct mp_mem {
 
 struct mp_mem *mp_mem_create(enum dma_data_direction dir);
 void mp_mem_close(struct mp_mem *mem);
+void mp_mem_shut(struct mp_mem *mem);
+void mp_mem_empty(struct mp_mem *mem);
 struct mp_mem *mp_mem_get(struct mp_mem *mem);
 void mp_mem_put(struct mp_mem *mem);
 bool mp_mem_renew(struct mp_mem *mem);

@@ -25,7 +25,9 @@
  *
  * Pages are pinned and mapped once for many buffers, see mpassthru_mem.c, and
  * stay so when zero-copy stops, until it is started by somebody else or the
- * device is unbound: a guest that resets its device finds them again.
+ * device is unbound: a guest that resets its device finds them again.  Somebody
+ * else unmaps them before it takes RTNL, mp_rx_start(): two processes that take
+ * turns are no way to hold RTNL for long.
  */
 
 #include <kunit/visibility.h>
@@ -485,8 +487,8 @@ static struct mp_rx *mp_rx_alloc(void)
 }
 
 /* Take the memory of @mem, or go on with what there is, if that is the
- * poster's, too: then *@mem is left to the caller.  Pages of another poster
- * are unmapped while RTNL keeps the device.
+ * poster's, too: then *@mem is left to the caller.  Pages of another poster,
+ * mostly none by now, are unmapped while RTNL keeps the device.
  */
 static int mp_rx_set_mem(struct mp_dev *mp, struct net_device *dev,
 			 struct mp_mem **mem)
@@ -557,10 +559,10 @@ static bool mp_rx_may_start(struct mp_dev *mp)
 /* RTNL comes before mp->lock, which the caller therefore does not hold yet. */
 static int mp_rx_start(struct mp_dev *mp)
 {
-	struct mp_mem *mem = NULL;
+	struct mp_mem *mem = NULL, *old = NULL;
 	struct mp_rx *rx = NULL;
 	bool start, known;
-	int err = -ENOMEM;
+	int err;
 
 	/* A guest's kicks come to here: leave RTNL alone. */
 	if (!rcu_access_pointer(mp->dev))
@@ -572,9 +574,19 @@ static int mp_rx_start(struct mp_dev *mp)
 	mutex_lock(&mp->lock);
 	start = mp_rx_may_start(mp);
 	known = mp->mem && mp_mem_renew(mp->mem);
+	if (start && mp->mem && !known && !mp->rx) {
+		/* Zero-copy is not started with it any more. */
+		old = mp_mem_get(mp->mem);
+		mp_mem_shut(old);
+	}
 	mutex_unlock(&mp->lock);
 	if (!start)
 		return -EAGAIN;
+	if (old) {
+		/* While it is mp->mem, mp_rx_unbind() sees to its device. */
+		mp_mem_empty(old);
+		mp_mem_put(old);
+	}
 
 	rx = mp_rx_alloc();
 	if (!rx)
@@ -972,8 +984,16 @@ EXPORT_SYMBOL_IF_KUNIT(mp_rx_post);
 struct mp_fault {
 	const void __user	*addr;
 	size_t			len;
-	u32			idx;	/* of the buffer, in the FIFO */
+	u64			nr;	/* of the buffer, see mp_rx_nr() */
 };
+
+/* Number of the first buffer that is not completed, of all that were ever
+ * posted.  Its index in the FIFO is another's after a stop and a start.
+ */
+static u64 mp_rx_nr(const struct mp_dev *mp, const struct mp_rx *rx)
+{
+	return mp->stats.posted - (rx->rxq.posted - rx->done);
+}
 
 static int mp_fault_at(struct mp_fault *fault, const struct iov_iter *to)
 {
@@ -1126,8 +1146,8 @@ static int mp_rx_complete_present(struct mp_dev *mp, int budget, bool give_up,
 		res = mp_slot_finish(mp, rx, slot, mp_rxbuf(rx, rx->done),
 				     fault);
 		if (unlikely(res < 0)) {
-			if (!give_up || fault->idx != rx->done) {
-				fault->idx = rx->done;
+			if (!give_up || fault->nr != mp_rx_nr(mp, rx)) {
+				fault->nr = mp_rx_nr(mp, rx);
 				break;
 			}
 			fault->len = 0;

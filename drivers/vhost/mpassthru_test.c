@@ -586,6 +586,30 @@ static u64 cache_round(struct kunit *test, int n)
 	return t->mem->hits - hits;
 }
 
+/* Look page @i up, at a limit, until another one has made room for it. */
+static struct mp_page *cache_insist(struct kunit *test, int i)
+{
+	struct mp_page *page = NULL;
+	int n;
+
+	for (n = 0; n < MP_MEM_SAMPLE && !page; n++)
+		page = cache_try(test, i);
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	return page;
+}
+
+/* As if nothing had been used for @time jiffies. */
+static void cache_let_pass(struct kunit *test, unsigned long time)
+{
+	struct cache_test *t = test->priv;
+	struct mp_page *page;
+
+	spin_lock_bh(&t->mem->lock);
+	list_for_each_entry(page, &t->mem->lru, list)
+		page->time -= time;
+	spin_unlock_bh(&t->mem->lock);
+}
+
 static void cache_pins_once(struct kunit *test)
 {
 	struct cache_test *t = test->priv;
@@ -638,10 +662,9 @@ static void cache_keeps_to_the_ceiling(struct kunit *test)
 	for (i = 0; i < 2 * MP_MEM_SAMPLE; i++)
 		KUNIT_EXPECT_NULL(test, cache_try(test, 2));
 
-	/* What is idle makes room, what is in use does not. */
+	/* What has no users makes room, what is in use does not. */
 	cache_put(test, a);
-	a->time -= 2 * HZ;
-	a = cache_page(test, 2);
+	a = cache_insist(test, 2);
 	KUNIT_EXPECT_EQ(test, t->mem->evictions, 1);
 	KUNIT_EXPECT_EQ(test, t->mem->nr, 2);
 	KUNIT_EXPECT_EQ(test, cache_locked(), t->locked + 2);
@@ -673,6 +696,24 @@ static void cache_keeps_to_rlimit_memlock(struct kunit *test)
 	KUNIT_EXPECT_LE(test, t->mem->evictions, 8);
 }
 
+/* All of it: there is not even a try for each page that is looked up. */
+static void cache_waits_when_others_took_all(struct kunit *test)
+{
+	struct cache_test *t = test->priv;
+	int i;
+
+	t->mem->lock_limit = t->locked;
+	KUNIT_EXPECT_NULL(test, cache_try(test, 0));
+	t->mem->lock_limit = LONG_MAX;
+	/* However long a boot under emulation takes for the next lines. */
+	t->mem->tight_until += HZ * 60;
+	for (i = 0; i < MEM_PAGES; i++)
+		KUNIT_EXPECT_NULL(test, cache_try(test, i));
+	KUNIT_EXPECT_EQ(test, t->mem->nr_ghosts, 0);
+	t->mem->tight_until = 0;
+	cache_use(test, 0);
+}
+
 static void cache_evicts_what_was_not_used_for_longest(struct kunit *test)
 {
 	struct cache_test *t = test->priv;
@@ -681,14 +722,13 @@ static void cache_evicts_what_was_not_used_for_longest(struct kunit *test)
 
 	cache_set_limit(t, 3, 3);
 	for (i = 0; i < 3; i++)
-		cache_use(test, i)->time -= 2 * HZ;
+		cache_use(test, i);
 	/* 0 is used again, so that 1 goes. */
 	a = cache_use(test, 0);
-	cache_use(test, 3);
-	KUNIT_EXPECT_EQ(test, t->mem->misses, 4);
+	cache_put(test, cache_insist(test, 3));
+	KUNIT_EXPECT_EQ(test, t->mem->evictions, 1);
 	KUNIT_EXPECT_PTR_EQ(test, cache_use(test, 0), a);
 	cache_use(test, 2);
-	KUNIT_EXPECT_EQ(test, t->mem->misses, 4);
 	KUNIT_EXPECT_NULL(test, mp_page_find(t->mem, cache_addr(test, 1)));
 }
 
@@ -710,7 +750,7 @@ static void cache_grows_to_the_working_set(struct kunit *test)
 }
 
 /* The same where there are more pages than may ever be pinned: no cliff, and
- * hardly a page is pinned in vain.
+ * hardly a page is pinned in vain.  Nor does it matter how long a round takes.
  */
 static void cache_does_not_thrash_at_the_ceiling(struct kunit *test)
 {
@@ -725,8 +765,10 @@ static void cache_does_not_thrash_at_the_ceiling(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->mem->limit, 64);
 
 	evictions = t->mem->evictions;
-	for (i = 0; i < 8; i++)
+	for (i = 0; i < 8; i++) {
 		hits += cache_round(test, MEM_PAGES);
+		cache_let_pass(test, i < 4 ? 0 : 3 * HZ);
+	}
 	/* 64 of 256, less those in whose place one of 32 came. */
 	KUNIT_EXPECT_GE(test, hits, 8 * 48);
 	KUNIT_EXPECT_LE(test, hits, 8 * 64);
@@ -736,12 +778,11 @@ static void cache_does_not_thrash_at_the_ceiling(struct kunit *test)
 	KUNIT_EXPECT_LE(test, t->mem->nr_ghosts, 64);
 }
 
-/* The address is writable, and cannot be pinned. */
-static void cache_remembers_what_cannot_be_pinned(struct kunit *test)
+/* The mapping is writable, and what is not in it yet cannot be pinned. */
+static void cache_forbid_pinning(struct kunit *test)
 {
 	struct cache_test *t = test->priv;
 	struct vm_area_struct *vma;
-	struct mp_page *ghost;
 
 	mmap_write_lock(current->mm);
 	vma = find_vma(current->mm, t->addr);
@@ -749,7 +790,14 @@ static void cache_remembers_what_cannot_be_pinned(struct kunit *test)
 	if (vma)
 		vm_flags_set(vma, VM_IO);
 	mmap_write_unlock(current->mm);
+}
 
+static void cache_remembers_what_cannot_be_pinned(struct kunit *test)
+{
+	struct cache_test *t = test->priv;
+	struct mp_page *ghost;
+
+	cache_forbid_pinning(test);
 	KUNIT_EXPECT_EQ(test, PTR_ERR(mp_page_get(t->mem, t->addr)), -EPERM);
 	KUNIT_EXPECT_EQ(test, t->mem->failures, 1);
 	/* Now the page is there, and would be pinned if that were tried. */
@@ -771,6 +819,32 @@ static void cache_remembers_what_cannot_be_pinned(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->mem->nr_ghosts, 0);
 	KUNIT_EXPECT_EQ(test, PTR_ERR(mp_page_get(t->mem, cache_addr(test, 1))),
 			-EFAULT);
+}
+
+/* More such pages than are remembered. */
+static void cache_tries_few_where_pinning_fails(struct kunit *test)
+{
+	struct cache_test *t = test->priv;
+	int i;
+
+	cache_forbid_pinning(test);
+	cache_set_limit(t, 16, 16);
+	for (i = 0; i < MEM_PAGES; i++)
+		KUNIT_EXPECT_EQ(test, PTR_ERR(mp_page_get(t->mem,
+							  cache_addr(test, i))),
+				-EPERM);
+	KUNIT_EXPECT_LE(test, t->mem->failures,
+			MP_MEM_SAMPLE + MEM_PAGES / MP_MEM_SAMPLE);
+	KUNIT_EXPECT_EQ(test, t->mem->limit, 16);
+
+	/* They are in the mapping now.  The first that is tried tells. */
+	for (i = 0; i < MP_MEM_SAMPLE && !t->mem->nr; i++)
+		if (!IS_ERR(mp_page_get(t->mem, cache_addr(test, 0))))
+			break;
+	KUNIT_ASSERT_EQ(test, t->mem->nr, 1);
+	cache_put(test, mp_page_find(t->mem, cache_addr(test, 0)));
+	cache_put(test, mp_page_find(t->mem, cache_addr(test, 0)));
+	cache_use(test, 1);
 }
 
 static void cache_unpins_what_is_idle(struct kunit *test)
@@ -903,17 +977,18 @@ static void cache_closed_maps_nothing(struct kunit *test)
 	mp_mem_put(mem);
 }
 
-/* The hash grows with what is in it. */
 static void cache_finds_many(struct kunit *test)
 {
-	const unsigned int n = 3000;
 	struct cache_test *t = test->priv;
+	const unsigned int n = 3000;
 	struct mp_page *page;
-	unsigned int i, bits = t->mem->bits;
+	unsigned long size;
+	unsigned int i;
 
-	t->addr = kunit_vm_mmap(test, NULL, 0, n * PAGE_SIZE,
-				PROT_READ | PROT_WRITE,
-				MAP_ANONYMOUS | MAP_PRIVATE, 0);
+	/* More pages than buckets, for these to be scanned at the end. */
+	size = ((1UL << t->mem->bits) + n) * PAGE_SIZE;
+	t->addr = kunit_vm_mmap(test, NULL, 0, size, PROT_READ | PROT_WRITE,
+				MAP_ANONYMOUS | MAP_PRIVATE | MAP_NORESERVE, 0);
 	KUNIT_ASSERT_NE(test, t->addr, 0);
 	cache_set_limit(t, n, n);
 	for (i = 0; i < n; i++) {
@@ -921,16 +996,52 @@ static void cache_finds_many(struct kunit *test)
 		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, page);
 		cache_put(test, page);
 	}
-	KUNIT_EXPECT_LT(test, bits, t->mem->bits);
 	for (i = 0; i < n; i++) {
 		page = mp_page_find(t->mem, t->addr + i * PAGE_SIZE);
 		KUNIT_ASSERT_NOT_NULL(test, page);
 		cache_put(test, page);
 	}
-	/* More than is looked for one by one. */
-	vm_munmap(t->addr, (n - 1) * PAGE_SIZE);
-	KUNIT_EXPECT_EQ(test, t->mem->nr, 1);
-	KUNIT_EXPECT_EQ(test, t->mem->invalidations, n - 1);
+	vm_munmap(t->addr, (n / 2) * PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, t->mem->nr, n - n / 2);
+	vm_munmap(t->addr + PAGE_SIZE, size - PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, t->mem->nr, 0);
+	KUNIT_EXPECT_EQ(test, t->mem->invalidations, n);
+}
+
+/* As if user space had chosen pages that share two buckets. */
+static void cache_keeps_chains_short(struct kunit *test)
+{
+	struct cache_test *t = test->priv;
+	struct hlist_node *node;
+	int i, n = 0;
+
+	t->mem->bits = 1;
+	cache_round(test, MEM_PAGES);
+	cache_round(test, MEM_PAGES);
+	for (i = 0; i < 2; i++)
+		hlist_for_each(node, &t->mem->hash[i])
+			n++;
+	KUNIT_EXPECT_EQ(test, n, t->mem->nr + t->mem->nr_ghosts);
+	KUNIT_EXPECT_GE(test, n, 32);
+	KUNIT_EXPECT_LE(test, n, 2 * 32);
+}
+
+/* Somebody else is about to take its place. */
+static void cache_shut_is_not_renewed(struct kunit *test)
+{
+	struct cache_test *t = test->priv;
+
+	cache_use(test, 0);
+	KUNIT_EXPECT_TRUE(test, mp_mem_renew(t->mem));
+	/* Nor is one that has too few buckets for the limit of today. */
+	t->mem->bits -= 2;
+	KUNIT_EXPECT_FALSE(test, mp_mem_renew(t->mem));
+	t->mem->bits += 2;
+	mp_mem_shut(t->mem);
+	KUNIT_EXPECT_FALSE(test, mp_mem_renew(t->mem));
+	mp_mem_empty(t->mem);
+	KUNIT_EXPECT_EQ(test, t->mem->nr, 0);
+	KUNIT_EXPECT_TRUE(test, cache_comes_to(t->locked));
 }
 
 /* A notifier of somebody else's, whose callback takes two seconds. */
@@ -1005,16 +1116,20 @@ static struct kunit_case cache_cases[] = {
 	KUNIT_CASE(cache_refuses_what_is_not_writable),
 	KUNIT_CASE(cache_keeps_to_the_ceiling),
 	KUNIT_CASE(cache_keeps_to_rlimit_memlock),
+	KUNIT_CASE(cache_waits_when_others_took_all),
 	KUNIT_CASE(cache_evicts_what_was_not_used_for_longest),
 	KUNIT_CASE(cache_grows_to_the_working_set),
 	KUNIT_CASE(cache_does_not_thrash_at_the_ceiling),
 	KUNIT_CASE(cache_remembers_what_cannot_be_pinned),
+	KUNIT_CASE(cache_tries_few_where_pinning_fails),
 	KUNIT_CASE(cache_unpins_what_is_idle),
 	KUNIT_CASE(cache_notices_changed_mapping),
 	KUNIT_CASE(cache_reaps_before_it_gives_up),
 	KUNIT_CASE(cache_not_while_mapping_changes),
 	KUNIT_CASE(cache_closed_maps_nothing),
 	KUNIT_CASE(cache_finds_many),
+	KUNIT_CASE(cache_keeps_chains_short),
+	KUNIT_CASE(cache_shut_is_not_renewed),
 	KUNIT_CASE_SLOW(cache_waits_for_no_notifier),
 	{}
 };
