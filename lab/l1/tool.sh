@@ -109,6 +109,15 @@ holder_pid=$!
 check in-use says 5 "Process $holder_pid (sleep) has eth0" \
 	mpctl bind eth0 -- true %fd
 check in-use-hints silent_about "bridge\|XDP\|ethtool"
+
+is_down() {
+	! ip link show eth0 | grep -q "[<,]UP[,>]"
+}
+
+ip link set eth0 down
+says 5 "has eth0" mpctl bind eth0 -- true %fd
+check in-use-left-down is_down
+ip link set eth0 up
 check none-unbound says 7 "mpctl show" mpctl rebind eth0
 
 # rebound MODE PID OPTION...: the descriptor of PID, and the NIC's mode with it.
@@ -165,6 +174,32 @@ check rebind-no-rights says 7 "run as root" \
 kill $opener_pid
 wait $opener_pid 2>/dev/null
 
+# Nor anything but where it is now to say which device is meant.
+ip netns add other
+ip netns exec other sh -c 'exec sleep 1000 <>/dev/net/mp 3>&- 4>&-' \
+	>/dev/null 2>&1 &
+opener_pid=$!
+wait_for 5 mpctl show -
+ip link set eth0 down
+check rebind-opened-elsewhere says 3 "another network namespace" \
+	mpctl rebind eth0
+check rebind-elsewhere-left-down is_down
+kill $opener_pid
+wait $opener_pid 2>/dev/null
+ip netns del other
+
+# Whoever starts it has none: the descriptor takes the place of no stream.
+streams_closed() {
+	local fd
+
+	mpctl bind eth0 -- no-such-thing %fd 2>&-
+	[ $? = 127 ] || return
+	fd=$(mpctl bind eth0 -- echo %fd 0<&- 2>&-)
+	echo "descriptor $fd"
+	[ "$fd" -gt 2 ]
+}
+check streams-closed streams_closed
+
 echo 1 >/sys/class/net/eth0/device/sriov_numvfs
 check virtual-functions says 5 sriov_numvfs mpctl bind eth0 -- true %fd
 check virtual-functions-hints silent_about "driver cannot\|ethtool"
@@ -183,6 +218,9 @@ check no-raw says 4 "CAP_NET_RAW" \
 check no-command says 127 "no-such-thing" mpctl bind eth0 -- no-such-thing %fd
 check no-fd says 1 "%fd" mpctl bind eth0 -- true
 check bad-mac says 1 "station" mpctl bind eth0 --mac 01:00:5e:00:00:01 -- true %fd
+check bad-mac-sign says 1 "station" \
+	mpctl bind eth0 --mac +2:11:22:33:44:55 -- true %fd
+check bad-mac-short says 1 "station" mpctl bind eth0 --mac 2:1:2:3:4:5 -- true %fd
 check help says 0 "rebind DEV" mpctl --help
 check leaves-nothing-at-last nic_mode_is 0 0
 exit $FAILED

@@ -93,21 +93,23 @@ static int run(int fd, const unsigned char *mac, char **cmd)
 {
 	char fd_text[16], mac_text[MAC_TEXT_LEN];
 	char **arg, *text;
+	int err;
 
 	snprintf(fd_text, sizeof(fd_text), "%d", fd);
 	mac_format(mac, mac_text);
 	for (arg = cmd; *arg; arg++) {
 		text = expand(*arg, fd_text, mac_text);
 		if (!text) {
-			say(errno, "cannot set up the command");
+			say(ENOMEM, "cannot set up the command");
 			return EXIT_SYSTEM;
 		}
 		*arg = text;
 	}
 
 	execvp(cmd[0], cmd);
-	say(errno, "%s", cmd[0]);
-	return errno == ENOENT ? EXIT_NOCMD : EXIT_NOEXEC;
+	err = errno;
+	say(err, "%s", cmd[0]);
+	return err == ENOENT ? EXIT_NOCMD : EXIT_NOEXEC;
 }
 
 int mpctl_bind(int argc, char **argv)
@@ -125,8 +127,11 @@ int mpctl_bind(int argc, char **argv)
 	err = setup_nic(&setup);
 	if (err)
 		return err;
-	/* First, so that nothing is set on a NIC of another guest. */
+	/* What comes after it is not done to a NIC of another guest. */
 	err = node_bind(fd, setup.dev);
+	if (err)
+		return err;
+	err = setup_up(&setup);
 	if (err)
 		return err;
 
@@ -136,9 +141,10 @@ int mpctl_bind(int argc, char **argv)
 	 */
 	sock = socket(AF_PACKET, SOCK_RAW, 0);
 	if (sock < 0) {
-		say(errno, "packet socket");
+		err = errno;
+		say(err, "packet socket");
 		hint("CAP_NET_RAW and CONFIG_PACKET are needed.");
-		return errno == EPERM ? EXIT_RIGHTS : EXIT_SYSTEM;
+		return err == EPERM ? EXIT_RIGHTS : EXIT_SYSTEM;
 	}
 	err = setup_receive(&setup, sock);
 	if (err)

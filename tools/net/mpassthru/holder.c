@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <sys/stat.h>
 
 #include "holder.h"
 
@@ -62,6 +63,16 @@ bool holder_read(struct holder *holder)
 	}
 	fclose(f);
 	return found;
+}
+
+bool holder_other_netns(pid_t pid)
+{
+	struct stat theirs, ours;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
+	return !stat(path, &theirs) && !stat("/proc/self/ns/net", &ours) &&
+	       (theirs.st_ino != ours.st_ino || theirs.st_dev != ours.st_dev);
 }
 
 /* Returns 0, 1 when @fn wants no more, or a negative errno. */

@@ -29,6 +29,9 @@ int holder_each(holder_fn fn, void *arg);
  */
 bool holder_read(struct holder *holder);
 
+/* Is process @pid in another network namespace than we are? */
+bool holder_other_netns(pid_t pid);
+
 /* Splits "mp-NAME:\tVALUE\n" in place; false for a line of another kind. */
 bool holder_parse_line(char *line, char **name, char **value);
 

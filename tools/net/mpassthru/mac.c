@@ -10,10 +10,11 @@
 
 int mac_parse(const char *text, unsigned char *mac)
 {
-	char end;
-
-	if (sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%c", &mac[0],
-		   &mac[1], &mac[2], &mac[3], &mac[4], &mac[5], &end) != 6)
+	/* Two digits each: sscanf() alone takes signs, blanks and 0x, too. */
+	if (strlen(text) != MAC_TEXT_LEN - 1 ||
+	    strspn(text, "0123456789abcdefABCDEF:") != MAC_TEXT_LEN - 1 ||
+	    sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx", &mac[0],
+		   &mac[1], &mac[2], &mac[3], &mac[4], &mac[5]) != 6)
 		return -EINVAL;
 	/* A group address cannot be a guest's own, nor can zero. */
 	if (mac[0] & 1 || !memcmp(mac, "\0\0\0\0\0\0", MAC_LEN))
@@ -29,10 +30,10 @@ void mac_format(const unsigned char *mac, char *text)
 
 /*
  * A function of the permanent address and of nothing else: the same after a
- * reboot, a new installation or a change of the NIC's address, and, by 46 bits
- * of a hash (the finalizer of MurmurHash3), another one for each NIC.  To set
- * the local bit of the NIC's address makes what other programs make of it, too,
- * and is no change where that is a local address already.
+ * reboot, a new installation or a change of the NIC's address.  46 bits of a
+ * hash of the 48 (the finalizer of MurmurHash3) are in practice others for each
+ * NIC.  To set the local bit of the NIC's address makes what other programs
+ * make of it, too, and is no change where that is a local address already.
  */
 void mac_derive(const unsigned char *perm, unsigned char *mac)
 {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* mpctl - bind a NIC to a guest through /dev/net/mp. */
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "mpctl.h"
 
@@ -18,7 +20,7 @@ static const char help[] =
 "\n"
 "DESCRIPTION\n"
 "  bind    Opens " MP_NODE ", sets DEV to as many queues as are bound,\n"
-"          brings the link up, binds DEV and executes COMMAND in the place of\n"
+"          binds DEV, brings it up and executes COMMAND in the place of\n"
 "          mpctl.  In every ARG, %fd is replaced by the number of the bound\n"
 "          descriptor and %mac by the address the guest is to use.  DEV goes\n"
 "          back to the host when COMMAND ends.\n"
@@ -78,10 +80,23 @@ const char *say_errno(int err)
 	return text;
 }
 
+/* Lest what is opened takes the number of a standard stream that is closed. */
+static void open_standard_streams(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	const char *cmd = argc > 1 ? argv[1] : "";
 
+	open_standard_streams();
 	if (!strcmp(cmd, "--help") || !strcmp(cmd, "-h") ||
 	    !strcmp(cmd, "help")) {
 		fputs(help, stdout);

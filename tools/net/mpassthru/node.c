@@ -17,12 +17,12 @@
 int node_open(void)
 {
 	/* No O_CLOEXEC: the command inherits the descriptor. */
-	int fd = open(MP_NODE, O_RDWR);
+	int fd = open(MP_NODE, O_RDWR), err = errno;
 
 	if (fd >= 0)
 		return fd;
-	say(errno, MP_NODE);
-	switch (errno) {
+	say(err, MP_NODE);
+	switch (err) {
 	case ENOENT:
 	case ENODEV:
 	case ENXIO:
@@ -39,7 +39,7 @@ int node_open(void)
 
 static bool hint_holder(const struct holder *holder, void *dev)
 {
-	if (strcmp(holder->dev, dev))
+	if (strcmp(holder->dev, dev) || holder_other_netns(holder->pid))
 		return true;
 	hint("Process %d (%s) has %s: see mpctl show %s", holder->pid,
 	     holder->comm, holder->dev, holder->dev);

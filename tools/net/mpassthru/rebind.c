@@ -149,12 +149,17 @@ static int take(int pidfd, int fd)
 static int take_node(const struct holder *holder, int pidfd)
 {
 	struct holder copy = { .pid = getpid() };
+	int err;
 
 	copy.fd = take(pidfd, holder->fd);
 	if (copy.fd < 0) {
-		say(errno, "descriptor %d of process %d", holder->fd,
+		err = errno;
+		say(err, "descriptor %d of process %d", holder->fd,
 		    holder->pid);
-		if (errno != EPERM)
+		/* The process has ended, or closed it. */
+		if (err == ESRCH || err == EBADF)
+			return -EXIT_NOTHING;
+		if (err != EPERM)
 			return -EXIT_SYSTEM;
 		hint("CAP_SYS_PTRACE is needed; run as root.");
 		return -EXIT_RIGHTS;
@@ -202,13 +207,19 @@ static int take_packet_socket(pid_t pid, int pidfd)
 	return sock;
 }
 
-/* Is the socket, and so the descriptor, of another namespace than we are? */
-static bool other_netns(int sock)
+/*
+ * Was the descriptor opened in another namespace than we are in?  mpctl bind
+ * opened the socket there as well; without one the process is taken to be there
+ * still.
+ */
+static bool other_netns(pid_t pid, int sock)
 {
 	struct stat theirs, ours;
 	bool other;
 	int fd;
 
+	if (sock < 0)
+		return holder_other_netns(pid);
 	fd = ioctl(sock, SIOCGSKNS);
 	if (fd < 0)
 		return false;
@@ -227,7 +238,7 @@ static int rebind_to(const struct holder *holder, int pidfd,
 	if (fd < 0)
 		return -fd;
 	sock = take_packet_socket(holder->pid, pidfd);
-	if (sock >= 0 && other_netns(sock)) {
+	if (other_netns(holder->pid, sock)) {
 		say(0, "process %d opened %s in another network namespace",
 		    holder->pid, MP_NODE);
 		hint("Have %s there, and run mpctl there: ip netns exec",
@@ -241,6 +252,9 @@ static int rebind_to(const struct holder *holder, int pidfd,
 	if (err == EXIT_NIC && sock < 0)
 		hint("That is the one in which process %d opened %s.",
 		     holder->pid, MP_NODE);
+	if (err)
+		return err;
+	err = setup_up(setup);
 	if (err)
 		return err;
 	printf("%s is bound to descriptor %d of process %d (%s)\n", setup->dev,
@@ -271,8 +285,9 @@ int mpctl_rebind(int argc, char **argv)
 
 	pidfd = syscall(SYS_pidfd_open, search.holder.pid, 0);
 	if (pidfd < 0) {
-		say(errno, "process %d", search.holder.pid);
-		return errno == ESRCH ? EXIT_NOTHING : EXIT_SYSTEM;
+		err = errno;
+		say(err, "process %d", search.holder.pid);
+		return err == ESRCH ? EXIT_NOTHING : EXIT_SYSTEM;
 	}
 	return rebind_to(&search.holder, pidfd, &setup);
 }

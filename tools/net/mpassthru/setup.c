@@ -76,15 +76,22 @@ int setup_nic(struct setup *setup)
 	}
 	/* What stands in the way, BINDDEV says better than an errno does. */
 	nic_set_queues(dev, 1);
-	err = nic_up(dev);
-	if (err)
-		return failed(dev, "cannot bring the link up", err);
 	if (setup->own_mac)
 		return EXIT_OK;
 	err = nic_get_permanent_mac(dev, perm);
 	if (err)
 		return failed(dev, "has no address", err);
 	mac_derive(perm, setup->mac);
+	return EXIT_OK;
+}
+
+int setup_up(const struct setup *setup)
+{
+	int err;
+
+	err = nic_up(setup->dev);
+	if (err)
+		return failed(setup->dev, "cannot bring the link up", err);
 	return EXIT_OK;
 }
 

@@ -21,10 +21,13 @@ struct setup {
 int setup_option(struct setup *setup, int opt, const char *arg);
 
 /*
- * Before the NIC is bound: one queue, up; and fills in @setup->mac if it was
- * not given.  Returns an EXIT_ status; what failed has been said.
+ * Before the NIC is bound: one queue; and fills in @setup->mac if it was not
+ * given.  Returns an EXIT_ status; what failed has been said.
  */
 int setup_nic(struct setup *setup);
+
+/* Brings the NIC up, once it is bound.  Returns an EXIT_ status, as above. */
+int setup_up(const struct setup *setup);
 
 /*
  * Has the NIC receive what its guest is to get, for as long as somebody has

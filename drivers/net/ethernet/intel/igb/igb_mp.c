@@ -56,6 +56,15 @@ bool igb_mp_mtu_ok(const struct net_device *netdev, unsigned int mtu)
 	return mpassthru_len_ok(netdev, igb_mp_data_len(mtu));
 }
 
+/* Can the NIC be reset, or has it taken the reset that was before?  Not one
+ * whose channel is frozen, or whose registers read as ones.
+ */
+static bool igb_mp_answers(const struct igb_adapter *adapter)
+{
+	return !pci_channel_offline(adapter->pdev) &&
+	       !E1000_REMOVED(adapter->hw.hw_addr);
+}
+
 /* The NIC has not confirmed that it is finished with the ring.  Without bus
  * mastering it starts no DMA, whatever its registers say or do not say.
  */
@@ -64,7 +73,9 @@ static void igb_mp_bus_off(struct igb_adapter *adapter)
 	struct pci_dev *pdev = adapter->pdev;
 	u16 command;
 
-	if (E1000_REMOVED(adapter->hw.hw_addr) && pdev->is_busmaster)
+	/* Of a NIC that was pulled out there is nothing to be said. */
+	if (E1000_REMOVED(adapter->hw.hw_addr) && pdev->is_busmaster &&
+	    pci_device_is_present(pdev))
 		netdev_err(adapter->netdev,
 			   "no answer, bus mastering is off: unbind the driver and bind it again\n");
 	pci_clear_master(pdev);
@@ -111,9 +122,7 @@ static void igb_mp_reset(struct igb_adapter *adapter, struct igb_ring *ring)
 		   ring->queue_index);
 	napi_enable(&ring->q_vector->napi);
 	igb_down(adapter);
-	/* A frozen channel or a NIC that does not answer took no reset. */
-	if (!pci_channel_offline(adapter->pdev) &&
-	    !E1000_REMOVED(adapter->hw.hw_addr))
+	if (igb_mp_answers(adapter))
 		pci_set_master(adapter->pdev);
 	igb_up(adapter);
 }
@@ -183,15 +192,13 @@ static void igb_mp_rx_restart(struct net_device *netdev, unsigned int queue)
 		goto out;
 
 	napi_disable(&ring->q_vector->napi);
-	/* A NIC that does not answer cannot be reset; it is off the bus. */
-	if (unlikely(!igb_mp_drain(adapter, ring) &&
-		     !E1000_REMOVED(adapter->hw.hw_addr))) {
+	/* One that does not answer, or whose channel is frozen, cannot be
+	 * reset, and one that is being removed is not started anew: they stay
+	 * off the bus, until resume, recovery or probe have reset them.
+	 */
+	if (unlikely(!igb_mp_drain(adapter, ring) && !down &&
+		     igb_mp_answers(adapter))) {
 		igb_mp_reset(adapter, ring);
-		if (down) {
-			set_bit(__IGB_DOWN, &adapter->state);
-			timer_delete_sync(&adapter->watchdog_timer);
-			cancel_work_sync(&adapter->watchdog_task);
-		}
 		goto out;
 	}
 
@@ -223,7 +230,9 @@ static void igb_mp_rx_wake(struct net_device *netdev, unsigned int queue)
 
 /* &mpassthru_driver_ops.port_changed.  Frames that were accepted under another
  * limit on their length may sit in the packet buffer: it is flushed by a reset.
- * A device that is down is reset as well, for what only a reset applies.
+ * A device that is down is reset as well, for what only a reset applies.  One
+ * that does not answer is not: it would be tried for seconds with RTNL held.
+ * Resume, recovery and probe reset it and apply what holds then.
  *
  * While bound the device is kept from runtime suspend, which takes the rings
  * down and, without RTNL, up again.  It is active here, and nothing waits with
@@ -239,11 +248,11 @@ static void igb_mp_port_changed(struct net_device *netdev)
 		pm_runtime_get_noresume(&adapter->pdev->dev);
 
 	netdev_update_features(netdev);
-	if (!netif_running(netdev)) {
-		if (!pci_channel_offline(adapter->pdev))
+	if (igb_mp_answers(adapter)) {
+		if (!netif_running(netdev))
 			igb_reset(adapter);
-	} else if (!test_bit(__IGB_DOWN, &adapter->state)) {
-		igb_reinit_locked(adapter);
+		else if (!test_bit(__IGB_DOWN, &adapter->state))
+			igb_reinit_locked(adapter);
 	}
 
 	if (!bound)
@@ -393,8 +402,7 @@ void igb_mp_clean_rx_ring(struct igb_ring *ring)
 	/* A NIC that is not there, or whose channel is frozen, took no reset
 	 * from igb_down().
 	 */
-	if (unlikely(pci_channel_offline(adapter->pdev) ||
-		     E1000_REMOVED(adapter->hw.hw_addr)))
+	if (unlikely(!igb_mp_answers(adapter)))
 		igb_mp_bus_off(adapter);
 	/* Only now, when the NIC has stopped, may mp_rxq say that it has. */
 	mpassthru_rx_disarm(ring->mp_rxq);

@@ -104,6 +104,22 @@ static int run(struct wire *w, struct guest *g, size_t from, size_t to,
 	return 0;
 }
 
+/*
+ * The same with another value of RLPML.  The driver rewrites it, as when the
+ * host joins a group of IPv6: then once more.
+ */
+static int run_with(struct regs *r, __u32 rlpml, struct wire *w,
+		    struct guest *g, size_t from, size_t to)
+{
+	int err;
+
+	do {
+		regs_write(r, REGS_RLPML, rlpml);
+		err = run(w, g, from, to, LONGEST, LONGEST);
+	} while (err && regs_read(r, REGS_RLPML) != rlpml);
+	return err;
+}
+
 TEST_F_TIMEOUT(cap, as_it_is, CLOCK_TEST)
 {
 	long long zerocopy = wire_count(&self->w, "zerocopy");
@@ -129,10 +145,11 @@ TEST_F_TIMEOUT(cap, tag_on_top, CLOCK_TEST)
 		SKIP(return, "registers of %s cannot be mapped", self->w.dev);
 	rlpml = regs_read(&self->regs, REGS_RLPML);
 	ASSERT_EQ(LEGAL_TAGGED + 4, rlpml);
-	regs_write(&self->regs, REGS_RLPML, rlpml + TAG);
-	EXPECT_EQ(0, run(&self->w, &self->g, LEGAL, 1530, LONGEST, LONGEST));
+	EXPECT_EQ(0, run_with(&self->regs, rlpml + TAG, &self->w, &self->g,
+			      LEGAL, 1530));
 	self->w.peer.frame.vlan = TCI;
-	EXPECT_EQ(0, run(&self->w, &self->g, LEGAL, 1530, LONGEST, LONGEST));
+	EXPECT_EQ(0, run_with(&self->regs, rlpml + TAG, &self->w, &self->g,
+			      LEGAL, 1530));
 	regs_write(&self->regs, REGS_RLPML, rlpml);
 	EXPECT_EQ(0, wire_count(&self->w, "bounced"));
 	EXPECT_EQ(copied, wire_count(&self->w, "copied"));
@@ -184,18 +201,22 @@ TEST_F_TIMEOUT(cap, over_several_buffers, CLOCK_TEST)
 	ASSERT_EQ(0, guest_start(g, self->w.fd));
 	ASSERT_EQ(0, guest_post_all(g));
 	ASSERT_EQ(0, flow_start(&self->w, g));
-	errors = wire_count(&self->w, "errors");
 	rlpml = regs_read(&self->regs, REGS_RLPML);
-	regs_write(&self->regs, REGS_RLPML, 9000);
-	/* Three times 2 KB, less of the last. */
-	EXPECT_EQ(0, peer_send(p, 5000));
-	EXPECT_EQ(0, peer_send(p, 100));
-	EXPECT_EQ(0, guest_recv_of(g, &p->frame, &f, &seq, clock_patience()));
+	do {
+		errors = wire_count(&self->w, "errors");
+		regs_write(&self->regs, REGS_RLPML, 9000);
+		/* Three times 2 KB, less of the last. */
+		ASSERT_EQ(0, peer_send(p, 5000));
+		ASSERT_EQ(0, peer_send(p, 100));
+		ASSERT_EQ(0, guest_recv_of(g, &p->frame, &f, &seq,
+					   clock_patience()));
+		EXPECT_EQ(p->seq - 1, seq);
+		ASSERT_EQ(0, guest_repost(g, &f));
+		guest_kick(g);
+		/* The driver has rewritten it. */
+	} while (regs_read(&self->regs, REGS_RLPML) != 9000);
 	regs_write(&self->regs, REGS_RLPML, rlpml);
-	EXPECT_EQ(p->seq - 1, seq);
 	EXPECT_EQ(errors + 3, wire_count(&self->w, "errors"));
-	EXPECT_EQ(0, guest_repost(g, &f));
-	guest_kick(g);
 	EXPECT_EQ(0, flow_repeat(&self->w, g, 200, 1000, 32));
 }
 
