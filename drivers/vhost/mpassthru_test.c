@@ -825,6 +825,7 @@ static void cache_remembers_what_cannot_be_pinned(struct kunit *test)
 static void cache_tries_few_where_pinning_fails(struct kunit *test)
 {
 	struct cache_test *t = test->priv;
+	struct mp_page *page;
 	int i;
 
 	cache_forbid_pinning(test);
@@ -838,12 +839,11 @@ static void cache_tries_few_where_pinning_fails(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->mem->limit, 16);
 
 	/* They are in the mapping now.  The first that is tried tells. */
-	for (i = 0; i < MP_MEM_SAMPLE && !t->mem->nr; i++)
-		if (!IS_ERR(mp_page_get(t->mem, cache_addr(test, 0))))
-			break;
-	KUNIT_ASSERT_EQ(test, t->mem->nr, 1);
-	cache_put(test, mp_page_find(t->mem, cache_addr(test, 0)));
-	cache_put(test, mp_page_find(t->mem, cache_addr(test, 0)));
+	page = ERR_PTR(-EPERM);
+	for (i = 0; i < MP_MEM_SAMPLE && IS_ERR(page); i++)
+		page = mp_page_get(t->mem, cache_addr(test, 0));
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, page);
+	cache_put(test, page);
 	cache_use(test, 1);
 }
 
@@ -1002,7 +1002,8 @@ static void cache_finds_many(struct kunit *test)
 		cache_put(test, page);
 	}
 	vm_munmap(t->addr, (n / 2) * PAGE_SIZE);
-	KUNIT_EXPECT_EQ(test, t->mem->nr, n - n / 2);
+	/* Less where a huge page had to be split. */
+	KUNIT_EXPECT_LE(test, t->mem->nr, n - n / 2);
 	vm_munmap(t->addr + PAGE_SIZE, size - PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, t->mem->nr, 0);
 	KUNIT_EXPECT_EQ(test, t->mem->invalidations, n);

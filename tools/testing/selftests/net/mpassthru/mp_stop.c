@@ -207,6 +207,9 @@ TEST_F_TIMEOUT(stop, memory_table_set_in_a_loop, CLOCK_TEST)
 	for (i = 0; i < 300; i++) {
 		ASSERT_EQ(0, guest_map(g));
 		usleep(1000);
+		/* Zero-copy is switched on for a buffer to be posted. */
+		ASSERT_EQ(0, flow_empty(w, g));
+		ASSERT_EQ(0, guest_post_all(g));
 	}
 	EXPECT_LT(0, wire_count(w, "deferred"));
 	EXPECT_TRUE(posts_again(w, g));
