@@ -98,10 +98,15 @@ check hears-filtered-given hears "guest nic group vlan" --filter \
 	--mac 02:11:22:33:44:55
 check leaves-nothing nic_mode_is 0 0
 
+# Not mpctl, which has still to set up what is bound.
+sleep_has_it() {
+	mpctl show eth0 | grep -q "^sleep, pid"
+}
+
 # holder OPTION...: a process that has eth0 bound; its number.
 holder() {
 	mpctl bind eth0 "$@" -- sh -c 'exec sleep 1000' %fd 3>&- >/dev/null 2>&1 &
-	wait_for 10 nic_is_bound
+	wait_for 10 sleep_has_it
 }
 
 holder
@@ -206,7 +211,7 @@ check virtual-functions-hints silent_about "driver cannot\|ethtool"
 echo 0 >/sys/class/net/eth0/device/sriov_numvfs
 ip link add br0 type bridge
 ip link set eth0 master br0
-check in-bridge says 5 "remove it from there" mpctl bind eth0 -- true %fd
+check in-bridge says 5 "take it out" mpctl bind eth0 -- true %fd
 check in-bridge-hints silent_about "process\|XDP"
 ip link del br0
 check no-such-nic says 3 "ip link" mpctl bind eth9 -- true %fd

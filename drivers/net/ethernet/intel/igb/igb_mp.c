@@ -309,7 +309,8 @@ int igb_mp_port_prep(struct net_device *netdev, struct mpassthru_port *port,
 		return -EINVAL;
 	}
 	if (xsk_get_pool_from_qid(netdev, 0)) {
-		NL_SET_ERR_MSG_MOD(extack, "an AF_XDP socket uses queue 0: end it");
+		NL_SET_ERR_MSG_MOD(extack,
+				   "an AF_XDP socket uses queue 0: end it");
 		return -EBUSY;
 	}
 	if (igb_mp_steered(adapter)) {

@@ -38,8 +38,7 @@ int ethtool_test(int sock, const char *dev, bool offline)
 	test->len = info.testinfo_len;
 	test->flags = offline ? ETH_TEST_FL_OFFLINE : 0;
 	err = call(sock, dev, SIOCETHTOOL, test);
-	/* A test that finds something is not one that cannot be done. */
-	if (!err && test->flags & ETH_TEST_FL_FAILED && !offline)
+	if (!err && test->flags & ETH_TEST_FL_FAILED)
 		err = -EIO;
 	free(test);
 	return err;

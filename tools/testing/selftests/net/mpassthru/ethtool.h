@@ -5,7 +5,8 @@
 #include <stdbool.h>
 
 /* What ethtool(8) does to a device.  All return 0 or a negative errno. */
-int ethtool_test(int sock, const char *dev, bool offline);	/* -t */
+/* -t; -EIO: it found something */
+int ethtool_test(int sock, const char *dev, bool offline);
 int ethtool_rx_csum(int sock, const char *dev, bool on);	/* -K rx */
 int ethtool_speed(int sock, const char *dev);	/* -s, as it is */
 int ethtool_pause(int sock, const char *dev, bool on);		/* -A */

@@ -69,6 +69,17 @@ static int goes_on(struct wire *w, struct guest *g)
 	       wire_count(w, "copied") == copied ? 0 : -1;
 }
 
+/*
+ * It shares the wire with the frames of the peer: some of its own may be lost
+ * where others took the buffers.
+ */
+static int test_among_others(struct wire *w)
+{
+	int err = ethtool_test(w->sock, w->dev, true);
+
+	return err == -EIO ? 0 : err;
+}
+
 static int ends_well(struct wire *w, struct guest *g)
 {
 	if (guest_stop(g) || flow_empty(w, g) || !guest_books_balance(g) ||
@@ -140,7 +151,7 @@ TEST_F_TIMEOUT(bound, self_test, CLOCK_TEST)
 
 	ASSERT_EQ(0, ethtool_test(w->sock, w->dev, false));
 	ASSERT_EQ(0, goes_on(w, &self->g));
-	ASSERT_EQ(0, ethtool_test(w->sock, w->dev, true));
+	ASSERT_EQ(0, test_among_others(w));
 	ASSERT_EQ(0, goes_on(w, &self->g));
 	EXPECT_EQ(0, ends_well(w, &self->g));
 }
@@ -174,15 +185,15 @@ FIXTURE_TEARDOWN(unbound)
 	wire_close(&self->w);
 }
 
-/* The loopback test shares its ring with the frames of the wire. */
 TEST_F_TIMEOUT(unbound, self_test, CLOCK_TEST)
 {
 	struct wire *w = &self->w;
 	int i;
 
+	EXPECT_EQ(0, ethtool_test(w->sock, w->dev, true));
 	for (i = 0; i < 2; i++) {
 		ASSERT_EQ(0, peer_flood(&w->peer, 0));
-		EXPECT_EQ(0, ethtool_test(w->sock, w->dev, true));
+		EXPECT_EQ(0, test_among_others(w));
 		peer_calm(&w->peer);
 		ASSERT_TRUE(wire_host_works(w));
 	}
