@@ -105,8 +105,8 @@ static int run(struct wire *w, struct guest *g, size_t from, size_t to,
 }
 
 /*
- * The same with another value of RLPML.  The driver rewrites it, as when the
- * host joins a group of IPv6: then once more.
+ * The same with another value of RLPML.  The driver writes its own whenever it
+ * sets the receive mode: then once more.
  */
 static int run_with(struct regs *r, __u32 rlpml, struct wire *w,
 		    struct guest *g, size_t from, size_t to)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -11,11 +12,16 @@
 #include <unistd.h>
 
 #include <linux/ethtool.h>
+#include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 
 #include "clock.h"
 #include "nic.h"
 #include "say.h"
+
+#ifndef IFF_LOWER_UP
+#define IFF_LOWER_UP	0x10000		/* of linux/if.h, beside net/if.h */
+#endif
 
 int nic_sock(void)
 {
@@ -67,22 +73,70 @@ int nic_down(int sock, const char *dev)
 	return nic_flags(sock, dev, 0, IFF_UP);
 }
 
+/* In the network namespace of @sock. */
+static int nic_netlink(int sock)
+{
+	int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	int netns = ioctl(sock, SIOCGSKNS);
+	int nl = -1;
+
+	if (home >= 0 && netns >= 0 && !setns(netns, CLONE_NEWNET)) {
+		nl = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+		if (setns(home, CLONE_NEWNET)) {
+			close(nl);
+			nl = -1;
+		}
+	}
+	close(netns);
+	close(home);
+	return nl;
+}
+
+static bool nic_has_carrier(int nl, int index)
+{
+	struct {
+		struct nlmsghdr hdr;
+		struct ifinfomsg info;
+	} msg = {
+		.hdr.nlmsg_len = sizeof(msg),
+		.hdr.nlmsg_type = RTM_GETLINK,
+		.hdr.nlmsg_flags = NLM_F_REQUEST,
+		.info.ifi_index = index,
+	};
+
+	return send(nl, &msg, sizeof(msg), 0) == sizeof(msg) &&
+	       recv(nl, &msg, sizeof(msg), 0) == sizeof(msg) &&
+	       msg.hdr.nlmsg_type == RTM_NEWLINK &&
+	       msg.info.ifi_flags & IFF_LOWER_UP;
+}
+
+/*
+ * IFF_RUNNING may be of before the link went down, for linkwatch takes up to a
+ * second to notice.  When it does, the queue drops without a word what is sent
+ * until the link is up.
+ */
 int nic_wait_running(int sock, const char *dev)
 {
 	long long end = clock_ms() + clock_patience();
+	int nl, err, index = nic_index(sock, dev);
 	struct ifreq ifr = {};
-	int err;
 
+	nl = nic_netlink(sock);
+	if (nl < 0)
+		return -EIO;
 	do {
 		err = nic_ioctl(sock, dev, SIOCGIFFLAGS, &ifr);
 		if (err)
-			return err;
-		if (ifr.ifr_flags & IFF_RUNNING)
-			return 0;
+			goto out;
+		if (nic_has_carrier(nl, index) && ifr.ifr_flags & IFF_RUNNING)
+			goto out;
 		usleep(10000);
 	} while (clock_ms() < end);
 	say("%s: no link", dev);
-	return -ETIMEDOUT;
+	err = -ETIMEDOUT;
+out:
+	close(nl);
+	return err;
 }
 
 int nic_get_mtu(int sock, const char *dev)
