@@ -351,7 +351,11 @@ TEST_F_TIMEOUT(rx, sizes, CLOCK_TEST)
 	const long long frames = FRAME_MAX - FRAME_MIN + 1;
 	struct guest *g = &self->g;
 	struct wire *w = &self->w;
+	long long fit = frames;
 
+	/* Of a frame longer than its only buffer nothing is delivered. */
+	if (!(g->cfg.features & BIT_MRG) && g->cfg.len < g->hdr_len + FRAME_MAX)
+		fit = g->cfg.len - g->hdr_len - FRAME_MIN + 1;
 	ASSERT_EQ(0, flow_run(w, g, FRAME_MIN, FRAME_MAX, window(&g->cfg)));
 
 	self->zerocopy = wire_count(w, "zerocopy") - self->zerocopy;
@@ -369,7 +373,7 @@ TEST_F_TIMEOUT(rx, sizes, CLOCK_TEST)
 	}
 	if (w->mp && variant->copied) {
 		EXPECT_EQ(0, self->zerocopy);
-		EXPECT_LE(frames, self->copied);
+		EXPECT_LE(fit, self->copied);
 	}
 
 	ASSERT_EQ(0, guest_stop(g));
