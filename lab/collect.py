@@ -79,6 +79,8 @@ def run_results(name):
     # The run as a whole: it ended, taint 0, a clean log, nothing leaked. That
     # a test of it failed is counted already.
     failed = any(t["result"] == "fail" for t in run["tests"])
+    if not run["tests"]:
+        run["reasons"].append("it reports no test")
     reasons = [r for r in run["reasons"]
                if not (failed and r.startswith("exit status"))]
     notes = []

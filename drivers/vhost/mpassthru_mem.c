@@ -991,7 +991,9 @@ struct mp_mem *mp_mem_create(enum dma_data_direction dir)
 	if (!mem)
 		return ERR_PTR(-ENOMEM);
 
-	mem->bits = order_base_2(max(min(pages, MP_MEM_MAX) / MP_MEM_LOAD,
+	/* Rounded up, or mp_mem_renew() refuses what was made just now. */
+	mem->bits = order_base_2(max(DIV_ROUND_UP(min(pages, MP_MEM_MAX),
+						  MP_MEM_LOAD),
 				     MP_MEM_BUCKETS));
 	/* All zeroes are empty buckets. */
 	mem->hash = kvcalloc(1UL << mem->bits, sizeof(*mem->hash),

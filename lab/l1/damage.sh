@@ -8,17 +8,21 @@ BAD+='|blocked for more than|soft lockup|rcu.*stall'
 BAD+='|refcount_t|ref_tracker:|unregister_netdevice: waiting'
 BAD+='|kmemleak: [0-9]+ new|ODEBUG:|page_pool.*stalled'
 # What igb and the network core say when a queue or the NIC does not do what it
-# should. lab/check/damage compares these with what they print.
+# should. lab/check/judges compares these with what they print.
 BAD+='|Detected Tx Unit Hang|NETDEV WATCHDOG:|transmit queue [0-9]+ timed out'
 BAD+='|does not stop, resetting|: Hardware Error|TX DMA map failed'
 BAD+='|malformed Tx packet detected'
 
-# kmemleak reports an object that two scans in a row found no pointer to.
+# kmemleak reports an object that two scans in a row found no pointer to. That it
+# has given up is no good sign either.
 scan_kmemleak() {
 	local file=/sys/kernel/debug/kmemleak
 
-	[ -e $file ] || return 0
-	echo scan >$file
+	[ "$LAB_CONFIG" = debug ] || return 0
+	if ! echo scan >$file; then
+		echo "kmemleak does not scan"
+		return
+	fi
 	sleep 6		# younger objects are not looked at
 	echo scan >$file
 	cat $file
@@ -33,6 +37,8 @@ damage_json() {
 	taint=$(($(cat /proc/sys/kernel/tainted) & ~(1 << 18)))
 	dmesg=$(dmesg | grep -E "$BAD" | head -20)
 
+	dmesg | grep -q 'Linux version' ||
+		reasons+=("$(json_string "the kernel's log has lost its beginning")")
 	[ "$1" = 0 ] || reasons+=("$(json_string "exit status $1")")
 	[ "$taint" = 0 ] || reasons+=("$(json_string "kernel tainted: $taint")")
 	[ -z "$dmesg" ] ||

@@ -88,7 +88,7 @@ guest_start() {
 		-action reboot=shutdown,shutdown=pause \
 		-display none -M q35 -accel kvm -cpu host -m 256M \
 		-kernel "$image" -initrd "/src/build/guest/initramfs-$kernel" \
-		-append "console=ttyS0 quiet panic=-1 oops=panic ${GUEST_APPEND:-}" \
+		-append "console=ttyS0 loglevel=5 panic=-1 oops=panic ${GUEST_APPEND:-}" \
 		-chardev file,id=serial,path=$GUEST_DIR/console \
 		-serial chardev:serial \
 		-chardev socket,id=command,path=$GUEST_DIR/command,server=on,wait=off \
@@ -126,6 +126,8 @@ guest_place() {
 	[ "${thread:-}" ]
 }
 
+GUEST_DOWN="the guest was reset or shut down"
+
 # guest_state: what is wrong with QEMU or its guest; nothing if it runs.
 guest_state() {
 	local status
@@ -141,7 +143,7 @@ guest_state() {
 	status=$(guest_monitor "info status" | sed -n 's/^VM status: //p')
 	case $status in
 	running|"paused (inmigrate)") ;;
-	*shutdown*) echo "the guest was reset or shut down" ;;
+	*shutdown*) echo "$GUEST_DOWN" ;;
 	*internal-error*) echo "KVM gave up" ;;
 	*) echo "QEMU says: ${status:-nothing}" ;;
 	esac
@@ -260,8 +262,13 @@ guest_fails() {
 }
 
 guest_stop() {
+	local state
+
 	printf 'poweroff -f\n' >&7
-	wait_for 10 guest_is_down
+	wait_for 30 guest_is_down
+	state=$(guest_state)
+	[ "$state" = "$GUEST_DOWN" ] ||
+		result guest/stop fail "${state:-the guest does not power off}"
 	guest_kill
 }
 
@@ -270,7 +277,18 @@ guest_is_down() {
 	[ "$(guest_state)" ]
 }
 
+# What a guest that runs on may have to complain of.
+guest_complains() {
+	local said
+
+	said=$(grep -E "$GUEST_BAD" $GUEST_DIR/console) || return 0
+	result guest/console fail "${said%%$'\n'*}"
+}
+GUEST_BAD='WARNING:|BUG:|Oops|protection fault|hw csum failure|NETDEV WATCHDOG'
+GUEST_BAD+='|stall|blocked for more than|virtio_net.*(bad|invalid|fail)'
+
 guest_kill() {
+	guest_complains
 	kill -KILL "$QEMU_PID" 2>/dev/null
 	wait "$QEMU_PID" 2>/dev/null
 	exec 6<&- 7>&-
