@@ -120,6 +120,11 @@ def qemu_command(args, accel, run, sockets, console_log):
 
     cpu = "max" if accel == "tcg" else "host"
     cpu += "".join(",-" + flag for flag in CPU_FLAGS_REMOVED)
+    if args.config == "debug":
+        # identify_cpu() clears the flags of the boot CPU for a moment. An interrupt
+        # then finds four levels of page tables where there are five, and KASAN
+        # takes each address of the kernel for a wild one.
+        cpu += ",-la57"
     machine = "q35"
     if args.iommu:
         machine += ",kernel-irqchip=split"
