@@ -21,7 +21,7 @@ REPEATS = 1
 EXPECTED_SKIPS = re.compile(
     # A short buffer needs mergeable ones, a ring used in order has no base.
     r"mp_hostile/hostile\.plain\.long_and_short |"
-    r"mp_stop/stop\.in_order\.base_read_and_set |"
+    r"mp_stop/stop\.(in_order\.base_read_and_set|copied\.memory_table_set_in_a_loop) |"
     # The plain kernel has no fault injection. Only one boot has a swiotlb to look
     # at, where this is the only test, and the root of L1 lives through no suspend.
     r"mp_fault/.* \[plain\] |mp_rx/limit\.swiotlb .* kselftest-|"
