@@ -200,10 +200,12 @@ TEST_F_TIMEOUT(stop, memory_table_set_in_a_loop, CLOCK_TEST)
 {
 	struct guest *g = &self->g;
 	struct wire *w = &self->w;
+	long long start;
 	int i;
 
 	if (!w->mp || g->cfg.len < g->hdr_len + FRAME_ROOM)
 		SKIP(return, "only where buffers are posted");
+	start = clock_ms();
 	for (i = 0; i < 300; i++) {
 		ASSERT_EQ(0, guest_map(g));
 		usleep(1000);
@@ -211,7 +213,9 @@ TEST_F_TIMEOUT(stop, memory_table_set_in_a_loop, CLOCK_TEST)
 		ASSERT_EQ(0, flow_empty(w, g));
 		ASSERT_EQ(0, guest_post_all(g));
 	}
-	EXPECT_LT(0, wire_count(w, "deferred"));
+	/* Four a second are. A machine that is slow comes to no more. */
+	if (clock_ms() - start < 300 * 125)
+		EXPECT_LT(0, wire_count(w, "deferred"));
 	EXPECT_TRUE(posts_again(w, g));
 }
 
