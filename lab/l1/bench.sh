@@ -252,7 +252,7 @@ apart() {
 }
 
 # one_queue: with any backend, as mp has. With more, the host hashes each frame that
-# is sent to choose one (600 instructions); and mp leaves one behind.
+# is sent to choose one; and mp leaves one behind.
 one_queue() {
 	ethtool -L eth0 combined 1
 }
