@@ -4,6 +4,10 @@
  * frames are copied, nothing leaks, and without the fault all works again.
  */
 
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
 #include "kselftest_harness.h"
 
 #include "clock.h"
@@ -225,6 +229,21 @@ TEST_F_TIMEOUT(fault, stop, CLOCK_TEST)
 	}
 }
 
+/* Other pages for the same memory, which have to be pinned anew. */
+static int other_pages(struct guest *g)
+{
+	void *copy = malloc(g->size);
+	int err;
+
+	if (!copy)
+		return -1;
+	memcpy(copy, g->mem, g->size);
+	err = madvise(g->mem, g->size, MADV_DONTNEED);
+	memcpy(g->mem, copy, g->size);
+	free(copy);
+	return err;
+}
+
 /* In the worker: the switch to zero-copy, then pin after pin. */
 TEST_F_TIMEOUT(fault, post, CLOCK_TEST)
 {
@@ -238,6 +257,7 @@ TEST_F_TIMEOUT(fault, post, CLOCK_TEST)
 	ASSERT_EQ(0, fault_usercopy(false));
 	ASSERT_EQ(0, peer_flood(&w->peer, 0));
 	for (n = 1; !left; n = fault_next(n)) {
+		ASSERT_EQ(0, other_pages(g));
 		before = wire_count(w, "bounce-pin");
 		ASSERT_EQ(0, fault_arm(worker, n));
 		ASSERT_EQ(0, start(w, g));
