@@ -913,6 +913,7 @@ void mp_mem_empty(struct mp_mem *mem)
 	while (mp_mem_empty_batch(mem))
 		cond_resched();
 }
+EXPORT_SYMBOL_IF_KUNIT(mp_mem_empty);
 
 /* Pages of posters that are going to find out. */
 static bool mp_mem_unmap_batch(struct mp_mem *mem)
