@@ -175,7 +175,8 @@ static int mp_bounce_map(struct mp_rx *rx, struct mp_bounce *bounce)
 
 	bounce->dma = dma_map_page(dev, bounce->page, 0, PAGE_SIZE,
 				   DMA_FROM_DEVICE);
-	return dma_mapping_error(dev, bounce->dma) ? -ENOMEM : 0;
+	/* Nothing that will not pass: copy for now. */
+	return dma_mapping_error(dev, bounce->dma) ? -EAGAIN : 0;
 }
 
 static void mp_bounce_unmap(struct mp_rx *rx, struct mp_bounce *bounce)
@@ -572,9 +573,14 @@ static int mp_rx_start(struct mp_dev *mp)
 		return -EOPNOTSUPP;
 
 	mutex_lock(&mp->lock);
+	/* Somebody else was faster: no start is spent on it. */
+	if (mp->rx) {
+		mutex_unlock(&mp->lock);
+		return 0;
+	}
 	start = mp_rx_may_start(mp);
 	known = mp->mem && mp_mem_renew(mp->mem);
-	if (start && mp->mem && !known && !mp->rx) {
+	if (start && mp->mem && !known) {
 		/* Zero-copy is not started with it any more. */
 		old = mp_mem_get(mp->mem);
 		mp_mem_shut(old);

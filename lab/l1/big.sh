@@ -1,5 +1,5 @@
 #!/bin/bash
-# big.sh [modern|legacy RING]: guests without mergeable buffers, whose driver takes
+# big.sh [modern|legacy RING]...: guests without mergeable buffers, whose driver takes
 # 18 pages for each buffer from its page allocator and gives them back there. Each
 # gets TCP: are its pages found pinned?
 #
@@ -76,13 +76,10 @@ if ! backend_setup mp; then
 	result big/start fail "no /dev/net/mp or no mpctl"
 	exit 1
 fi
-if [ $# -gt 0 ]; then
-	one "$@"
-else
-	for size in 256 1024; do
-		one modern $size
-		one legacy $size
-	done
-fi
+[ $# -gt 0 ] || set -- modern 256 legacy 256 modern 1024 legacy 1024
+while [ $# -gt 0 ]; do
+	one "$1" "$2"
+	shift 2
+done
 backend_teardown mp
 exit $FAILED

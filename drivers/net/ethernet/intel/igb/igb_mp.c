@@ -151,23 +151,6 @@ static void igb_mp_poll(struct igb_ring *ring)
 	local_bh_enable();
 }
 
-/**
- * igb_mp_up - poll the rings of a device that came up
- * @adapter: board private structure
- *
- * What was posted while it was down found nobody to wake.
- *
- * Context: process; NAPI enabled.
- */
-void igb_mp_up(struct igb_adapter *adapter)
-{
-	int i;
-
-	for (i = 0; i < adapter->num_rx_queues; i++)
-		if (igb_mp_rxq(adapter->rx_ring[i]))
-			igb_mp_poll(adapter->rx_ring[i]);
-}
-
 /* &mpassthru_driver_ops.rx_restart.  Whether the device is present or running
  * is not asked: one that the PCI error handlers detached may have its rings
  * armed, and igb_close() leaves them so.
