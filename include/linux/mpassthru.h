@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * mpassthru: a network device whose receive descriptors point at buffers that
- * a guest posted.  This is all that a driver sees of it.
+ * mpassthru: a network device whose descriptors point at the memory of a guest:
+ * at buffers that it posted to receive, and at frames that it sends.  This is all
+ * that a driver sees of it.
  *
  * Three parties share the structures below:
  *
  *   port	made by the mp device (drivers/vhost/mpassthru*.c), attached
  *		to one net_device: limits, callbacks both ways
  *   rxq	the FIFO of one receive queue, there while zero-copy is on
- *   driver	arms descriptors from the FIFO and reports them filled
+ *   txq	the FIFO of one transmit queue
+ *   driver	arms descriptors from the FIFO and reports them filled, or sent
  *
  * The life of one buffer is a walk of four indices over the FIFO, each moving
  * past it once:
@@ -21,6 +23,15 @@
  *
  * A ring is filled in the order it was armed in, so that nothing needs to be
  * looked up and a driver keeps no state per descriptor.
+ *
+ * The life of a frame that is sent is the mirror image:
+ *
+ *   posted	its segments are in the FIFO	(consumer, process context)
+ *   pushed	they are in descriptors		(driver, transmit lock)
+ *   done	the NIC has read them		(driver, NAPI, or while it is
+ *						 down)
+ *   reaped	the kiocb completed		(consumer, process context; it
+ *						 is in struct mp_tx)
  */
 #ifndef _LINUX_MPASSTHRU_H
 #define _LINUX_MPASSTHRU_H
@@ -83,6 +94,85 @@ struct mpassthru_rxq {
 	bool			taps;
 };
 
+/* Segments of a frame at most, whatever a driver says. */
+#define MPASSTHRU_TX_SEGS	40
+
+/* What the NIC does to a frame, see &struct mpassthru_txframe. */
+#define MPASSTHRU_TX_CSUM	BIT(0)	/* fill in the L4 checksum */
+#define MPASSTHRU_TX_GSO	BIT(1)	/* cut it into frames of @mss */
+#define MPASSTHRU_TX_UDP	BIT(2)	/* L4 is UDP, else TCP */
+#define MPASSTHRU_TX_IPV4	BIT(3)	/* L3 is IPv4, else IPv6; with GSO */
+
+/**
+ * struct mpassthru_txseg - a part of a frame
+ * @dma: where it is
+ * @len: bytes, not 0, less than 64 KB
+ */
+struct mpassthru_txseg {
+	dma_addr_t	dma;
+	u32		len;
+};
+
+/**
+ * struct mpassthru_txframe - one frame in the FIFO
+ * @first: index of its first segment, free-running
+ * @nr_segs: how many it has, at most &mpassthru_port.tx_segs
+ * @flags: MPASSTHRU_TX_*
+ * @len: bytes of the frame, from its Ethernet header on, without FCS
+ * @l2_len: bytes in front of L3: with VLAN tag, if there is one; at most 127
+ * @l3_len: bytes of L3, at most 511
+ * @l4_len: bytes of L4, with GSO
+ * @mss: bytes of payload in each frame that is sent, with GSO
+ * @gso_segs: frames that are sent, 1 without GSO
+ *
+ * The headers of @l2_len + @l3_len + @l4_len bytes are in the first segment, in
+ * host memory, as the NIC wants them: with GSO no length in L3, and the pseudo
+ * header without length in the L4 checksum; else what L4 has of it.
+ */
+struct mpassthru_txframe {
+	u32		first;
+	u16		nr_segs;
+	u16		flags;
+	u32		len;
+	u8		l2_len;
+	u8		l4_len;
+	u16		l3_len;
+	u16		mss;
+	u16		gso_segs;
+};
+
+/**
+ * struct mpassthru_txq - FIFO between the consumer and one transmit queue
+ * @port: the port it belongs to
+ * @frames: the frames, indexed by a free-running index modulo size
+ * @segs: their segments, the same
+ * @mask: size of @frames less one; the size is a power of two
+ * @seg_mask: the same of @segs
+ * @posted: end of the posted frames; written by the consumer
+ * @pushed: end of the pushed frames; written by the driver
+ * @closed: nothing is pushed any more; written by the consumer
+ * @done: end of the frames that the NIC has read; written by the driver
+ * @need_wakeup: the consumer waits for @done to move: written by both
+ *
+ * @pushed and @closed are protected by the transmit lock of the netdev queue
+ * with the index of the txq.  @done is written by NAPI, or with NAPI disabled.
+ */
+struct mpassthru_txq {
+	struct mpassthru_port		*port;
+	struct mpassthru_txframe	*frames;
+	struct mpassthru_txseg		*segs;
+	u32				mask;
+	u32				seg_mask;
+
+	u32				posted ____cacheline_aligned_in_smp;
+
+	u32				pushed ____cacheline_aligned_in_smp;
+	bool				closed;
+
+	u32				done ____cacheline_aligned_in_smp;
+	bool				need_wakeup;
+};
+
 /**
  * struct mpassthru_driver_ops - what a driver does for a port
  * @port_changed: a port was attached to @dev or detached from it.  Apply or
@@ -101,11 +191,24 @@ struct mpassthru_rxq {
  *	both.  Schedules NAPI once: need_wakeup is false at first.
  * @rx_wake: have NAPI of receive queue @queue run soon.  Process context, RCU
  *	read side: must not sleep.  May race with the device going down.
+ * @tx_kick: push what is posted to transmit queue @queue, as far as its ring has
+ *	room, and have NAPI run soon if the NIC has sent frames that NAPI has not
+ *	seen.  Frames that the device cannot send, as it is down or has no
+ *	carrier, are dropped: done.  Process context, softirqs disabled, RCU read
+ *	side.  May race with the device going down.
+ * @tx_reset: end what transmit queue @queue is at: when it returns, all frames
+ *	pushed to it are done, and no DMA for them goes on, also when the device
+ *	does not answer: then its bus mastering is turned off.  Process context,
+ *	may sleep; RTNL held.  Nothing is pushed meanwhile, &mpassthru_txq.closed.
+ *
+ * @tx_kick and @tx_reset are NULL in a driver whose &mpassthru_port.tx_segs is 0.
  */
 struct mpassthru_driver_ops {
 	void	(*port_changed)(struct net_device *dev);
 	void	(*rx_restart)(struct net_device *dev, unsigned int queue);
 	void	(*rx_wake)(struct net_device *dev, unsigned int queue);
+	void	(*tx_kick)(struct net_device *dev, unsigned int queue);
+	void	(*tx_reset)(struct net_device *dev, unsigned int queue);
 };
 
 /**
@@ -115,11 +218,14 @@ struct mpassthru_driver_ops {
  * @rx_tap: give packet sockets a copy of the buffer at index @idx, which is
  *	not yet filled for the consumer.  NAPI.
  * @rx_flush: wake the consumer.  NAPI.
+ * @tx_flush: wake the consumer, which waits for @txq.  NAPI, or under the
+ *	transmit lock.
  */
 struct mpassthru_port_ops {
 	void	(*divert)(struct mpassthru_port *port, struct sk_buff *skb);
 	void	(*rx_tap)(struct mpassthru_rxq *rxq, u32 idx, unsigned int len);
 	void	(*rx_flush)(struct mpassthru_rxq *rxq);
+	void	(*tx_flush)(struct mpassthru_txq *txq);
 };
 
 /**
@@ -131,6 +237,8 @@ struct mpassthru_port_ops {
  *	bound.  It counts all the VLAN tags that the hardware may let pass.  Set
  *	by ndo_mp_port_prep.
  * @npages: pages that @data_len bytes may span.  Set by ndo_mp_port_prep.
+ * @tx_segs: most segments of a frame to be sent, 0 where there is no &struct
+ *	mpassthru_txq.  Set by ndo_mp_port_prep.
  * @drv: set by ndo_mp_port_prep
  * @ops: set by the mp device
  * @dev: the device, while attached
@@ -138,15 +246,19 @@ struct mpassthru_port_ops {
  *	under RTNL.  A driver looks at it when it configures a ring and keeps
  *	it with the ring, until rx_restart or mpassthru_rx_disarm().  divert
  *	looks whether it is there.
+ * @txq: FIFO of transmit queue 0, or NULL: from the first frame until the device
+ *	is unbound.  Freed after an RCU grace period.
  */
 struct mpassthru_port {
 	int				hdr_len;
 	int				data_len;
 	int				npages;
+	unsigned int			tx_segs;
 	const struct mpassthru_driver_ops *drv;
 	const struct mpassthru_port_ops	*ops;
 	struct net_device		*dev;
 	struct mpassthru_rxq		*rxq;
+	struct mpassthru_txq __rcu	*txq;
 };
 
 #if IS_ENABLED(CONFIG_NET_MPASSTHRU)
@@ -158,6 +270,7 @@ int netdev_mp_port_prep(struct net_device *dev, struct mpassthru_port *port,
 int netdev_mp_port_attach(struct net_device *dev, struct mpassthru_port *port);
 void netdev_mp_port_detach(struct net_device *dev);
 void netdev_mp_tap(struct net_device *dev, const void *data, unsigned int len);
+bool netdev_mp_egress_used(const struct net_device *dev);
 
 /**
  * mpassthru_bound - is @dev bound to an mp device
@@ -360,6 +473,193 @@ static inline bool mpassthru_rx_post(struct mpassthru_rxq *rxq)
 		return false;
 	WRITE_ONCE(rxq->need_wakeup, false);
 	return true;
+}
+
+/* Transmit: the driver's side. */
+
+/**
+ * mpassthru_tx_queue - what a transmit queue is to send from
+ * @dev: network device
+ * @queue: index of the transmit queue
+ *
+ * Context: RCU read side.
+ * Return: the FIFO, valid as long as the RCU read side lasts; or NULL
+ */
+static inline struct mpassthru_txq *
+mpassthru_tx_queue(const struct net_device *dev, unsigned int queue)
+{
+	struct mpassthru_port *port;
+
+	if (!mpassthru_bound(dev) || queue)
+		return NULL;
+
+	port = rcu_dereference(dev->mp_port);
+	return port ? rcu_dereference(port->txq) : NULL;
+}
+
+/**
+ * mpassthru_tx_may_push - before a round of mpassthru_tx_next()
+ * @txq: FIFO
+ *
+ * Nothing may be pushed past what an administrator put into the way of frames:
+ * then the consumer is told, and takes another way.
+ *
+ * Context: transmit lock held, RCU read side.  It must last until the
+ * descriptors are written.
+ * Return: whether frames may be pushed
+ */
+static inline bool mpassthru_tx_may_push(struct mpassthru_txq *txq)
+{
+	if (txq->closed)
+		return false;
+	if (likely(!netdev_mp_egress_used(txq->port->dev)))
+		return true;
+	if (txq->pushed != READ_ONCE(txq->posted))
+		txq->port->ops->tx_flush(txq);
+	return false;
+}
+
+/**
+ * mpassthru_tx_next - the next frame to be pushed
+ * @txq: FIFO
+ *
+ * Context: transmit lock held, after mpassthru_tx_may_push().
+ * Return: the frame, to be followed by mpassthru_tx_push() or, left where it is,
+ * by nothing; NULL when there is none.
+ */
+static inline const struct mpassthru_txframe *
+mpassthru_tx_next(const struct mpassthru_txq *txq)
+{
+	/* Pairs with smp_store_release() in mpassthru_tx_post(). */
+	if (txq->pushed == smp_load_acquire(&txq->posted))
+		return NULL;
+	return &txq->frames[txq->pushed & txq->mask];
+}
+
+/**
+ * mpassthru_tx_seg - a segment of a frame
+ * @txq: FIFO
+ * @frame: from mpassthru_tx_next()
+ * @i: its number in @frame
+ *
+ * Context: as mpassthru_tx_next().
+ * Return: the segment
+ */
+static inline const struct mpassthru_txseg *
+mpassthru_tx_seg(const struct mpassthru_txq *txq,
+		 const struct mpassthru_txframe *frame, unsigned int i)
+{
+	return &txq->segs[(frame->first + i) & txq->seg_mask];
+}
+
+/**
+ * mpassthru_tx_push - the next frame is in descriptors
+ * @txq: FIFO
+ *
+ * Context: transmit lock held.
+ */
+static inline void mpassthru_tx_push(struct mpassthru_txq *txq)
+{
+	WRITE_ONCE(txq->pushed, txq->pushed + 1);
+}
+
+/**
+ * mpassthru_tx_done - the NIC has read the frames pushed longest ago
+ * @txq: FIFO
+ * @n: how many
+ *
+ * To be followed by mpassthru_tx_flush().
+ *
+ * Context: NAPI, or with NAPI disabled and DMA of the ring at an end.
+ */
+static inline void mpassthru_tx_done(struct mpassthru_txq *txq, unsigned int n)
+{
+	/* Pairs with smp_load_acquire() in mpassthru_tx_sent(). */
+	smp_store_release(&txq->done, txq->done + n);
+}
+
+/**
+ * mpassthru_tx_drop - drop what is posted and not pushed
+ * @txq: FIFO
+ *
+ * For a device that is down or has no carrier: as noop_qdisc does.  While the
+ * ring has frames that came before, it waits for these to be done, which a reset
+ * brings about.
+ *
+ * Context: transmit lock held; nobody else calls mpassthru_tx_done(), for the
+ * ring is empty of frames of @txq when anything is dropped.
+ * Return: how many were dropped; to be followed by mpassthru_tx_flush()
+ */
+static inline unsigned int mpassthru_tx_drop(struct mpassthru_txq *txq)
+{
+	u32 posted = smp_load_acquire(&txq->posted);
+	unsigned int n = posted - txq->pushed;
+
+	if (!n || smp_load_acquire(&txq->done) != txq->pushed)
+		return 0;
+	WRITE_ONCE(txq->pushed, posted);
+	mpassthru_tx_done(txq, n);
+	return n;
+}
+
+/**
+ * mpassthru_tx_flush - end of a round of mpassthru_tx_done()
+ * @txq: FIFO
+ *
+ * Context: as mpassthru_tx_done(), or the transmit lock held.  Not netpoll's: the
+ * consumer is not to be woken there.
+ */
+static inline void mpassthru_tx_flush(struct mpassthru_txq *txq)
+{
+	/* Pairs with smp_mb() in mpassthru_tx_wait(): either that sees what is
+	 * done or this sees the flag.
+	 */
+	smp_mb();
+	if (!READ_ONCE(txq->need_wakeup))
+		return;
+	WRITE_ONCE(txq->need_wakeup, false);
+	txq->port->ops->tx_flush(txq);
+}
+
+/* Transmit: the consumer's side, used by the mp device. */
+
+/**
+ * mpassthru_tx_post - make the frame at @posted available
+ * @txq: FIFO, with frames[posted & mask] and its segments set
+ *
+ * To be followed by &mpassthru_driver_ops.tx_kick, once for several.
+ *
+ * Context: process, serialised by the consumer.
+ */
+static inline void mpassthru_tx_post(struct mpassthru_txq *txq)
+{
+	/* Pairs with smp_load_acquire() in mpassthru_tx_next(). */
+	smp_store_release(&txq->posted, txq->posted + 1);
+}
+
+static inline u32 mpassthru_tx_sent(const struct mpassthru_txq *txq)
+{
+	/* Pairs with smp_store_release() in mpassthru_tx_done(). */
+	return smp_load_acquire(&txq->done);
+}
+
+/**
+ * mpassthru_tx_wait - ask to be woken when more is done
+ * @txq: FIFO
+ * @seen: what mpassthru_tx_sent() returned
+ *
+ * Context: process, serialised by the consumer.
+ * Return: false when more is done already
+ */
+static inline bool mpassthru_tx_wait(struct mpassthru_txq *txq, u32 seen)
+{
+	WRITE_ONCE(txq->need_wakeup, true);
+	/* Pairs with smp_mb() in mpassthru_tx_flush(). */
+	smp_mb();
+	if (mpassthru_tx_sent(txq) == seen)
+		return true;
+	WRITE_ONCE(txq->need_wakeup, false);
+	return false;
 }
 
 #else /* !CONFIG_NET_MPASSTHRU */

@@ -11,6 +11,7 @@
 #include <linux/netdevice.h>
 #include <linux/rtnetlink.h>
 #include <linux/skbuff.h>
+#include <net/sch_generic.h>
 
 DEFINE_STATIC_KEY_FALSE(mpassthru_needed_key);
 
@@ -23,6 +24,9 @@ static bool mpassthru_port_valid(const struct mpassthru_port *port)
 
 	max = PAGE_SIZE * port->npages;
 	min = max - PAGE_SIZE;
+	if (port->tx_segs && (port->tx_segs > MPASSTHRU_TX_SEGS ||
+			      !port->drv->tx_kick || !port->drv->tx_reset))
+		return false;
 	return port->hdr_len >= 0 && port->hdr_len < PAGE_SIZE &&
 	       port->data_len >= ETH_ZLEN && port->data_len > min &&
 	       port->data_len <= max;
@@ -31,7 +35,7 @@ static bool mpassthru_port_valid(const struct mpassthru_port *port)
 /**
  * netdev_mp_port_prep - ask the driver of a device what its buffers are like
  * @dev: network device
- * @port: its fields hdr_len, data_len, npages and drv are set
+ * @port: its fields hdr_len, data_len, npages, tx_segs and drv are set
  * @extack: returns the reason of a failure
  *
  * Context: process, RTNL held.
@@ -56,6 +60,7 @@ int netdev_mp_port_prep(struct net_device *dev, struct mpassthru_port *port,
 	port->hdr_len = 0;
 	port->data_len = 0;
 	port->npages = 0;
+	port->tx_segs = 0;
 	port->drv = NULL;
 	err = ops->ndo_mp_port_prep(dev, port, extack);
 	if (err)
@@ -127,6 +132,33 @@ void netdev_mp_port_detach(struct net_device *dev)
 	port->dev = NULL;
 }
 EXPORT_SYMBOL_GPL(netdev_mp_port_detach);
+
+/**
+ * netdev_mp_egress_used - does somebody want to see what a device sends
+ * @dev: network device
+ *
+ * A qdisc that was set by an administrator (the default ones have no handle),
+ * programs of tc, netfilter's egress hook.
+ *
+ * Context: RCU read side.  Who adds one of these waits for it, before it relies
+ * on seeing every frame.
+ * Return: true when frames have to go through dev_queue_xmit()
+ */
+bool netdev_mp_egress_used(const struct net_device *dev)
+{
+	if (rcu_dereference(dev->qdisc)->handle)
+		return true;
+#ifdef CONFIG_NET_XGRESS
+	if (rcu_access_pointer(dev->tcx_egress))
+		return true;
+#endif
+#ifdef CONFIG_NETFILTER_EGRESS
+	if (rcu_access_pointer(dev->nf_hooks_egress))
+		return true;
+#endif
+	return false;
+}
+EXPORT_SYMBOL_GPL(netdev_mp_egress_used);
 
 static void mpassthru_tap_list(struct list_head *ptypes, struct sk_buff *skb)
 {
