@@ -37,6 +37,7 @@ static int mp_release(struct inode *inode, struct file *file)
 	struct mp_dev *mp = file->private_data;
 
 	mp_unbind(mp);
+	cancel_delayed_work_sync(&mp->tx_idle);
 
 	/* Frames still on the way out hold the socket, not the file. */
 	sock_orphan(&mp->sk);
@@ -79,9 +80,11 @@ static __poll_t mp_poll(struct file *file, poll_table *wait)
 	    READ_ONCE(mp->rx_readable))
 		mask |= EPOLLIN | EPOLLRDNORM;
 
-	if (sock_writeable(&mp->sk) ||
-	    (!test_and_set_bit(SOCK_NOSPACE, &mp->sock.flags) &&
-	     sock_writeable(&mp->sk)))
+	/* Who posts waits for what was posted, see mp_tx_flush(). */
+	if (!smp_load_acquire(&mp->tx_waits) &&
+	    (sock_writeable(&mp->sk) ||
+	     (!test_and_set_bit(SOCK_NOSPACE, &mp->sock.flags) &&
+	      sock_writeable(&mp->sk))))
 		mask |= EPOLLOUT | EPOLLWRNORM;
 
 	return mask;
@@ -99,6 +102,7 @@ static void mp_show_fdinfo(struct seq_file *m, struct file *file)
 
 	seq_puts(m, "mp-queue:\t0\n");
 	mp_rx_show(mp, m);
+	mp_tx_show(mp, m);
 	seq_printf(m, "mp-copied:\t%llu\n",
 		   (u64)atomic64_read(&mp->stats.copied));
 	seq_printf(m, "mp-dropped:\t%llu\n",
@@ -146,6 +150,11 @@ static const struct file_operations mp_fops = {
  * see mp_rx_complete(); the socket is readable when there are some;
  * shutdown(SHUT_RD) gives back all that are left, see mp_rx_stop().  Other
  * things do so, too, like UNBINDDEV, and make the socket readable after.
+ *
+ * sendmsg with a kiocb in msg_control posts the frame of msg_iter, see
+ * mp_tx_post(); sendmsg of nothing rings the doorbell and completes kiocbs of
+ * what was sent, see mp_tx_flush(); the socket is writable when that has something
+ * to do; shutdown(SHUT_WR) gives back all that are left, see mp_tx_stop().
  *
  * Context: any.
  * Return: the socket; ERR_PTR(-EINVAL) when @file is something else,
@@ -251,4 +260,4 @@ static void __exit mp_exit(void)
 module_exit(mp_exit);
 
 MODULE_LICENSE("GPL");
-MODULE_DESCRIPTION("Zero-copy receive from a NIC into the buffers of a guest");
+MODULE_DESCRIPTION("Zero-copy between a NIC and the memory of a guest");

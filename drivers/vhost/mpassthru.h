@@ -5,12 +5,14 @@
 #include <linux/mpassthru.h>
 #include <linux/mutex.h>
 #include <linux/netdevice.h>
+#include <linux/workqueue.h>
 #include <net/sock.h>
 
 struct iov_iter;
 struct kiocb;
 struct mp_mem;
 struct mp_rx;
+struct mp_tx;
 struct mpassthru_bind;
 struct seq_file;
 struct xdp_buff;
@@ -39,9 +41,17 @@ enum mp_bounce_reason {
  * @deferred: times that zero-copy was not switched on, as it was too often
  * @copied: frames delivered by copy mode
  * @dropped: frames of copy mode that found no room or could not be sent
+ * @tx_posted: frames posted to be sent
+ * @tx_zerocopy: of these, those sent from memory of the poster
+ * @tx_whole: those that were copied whole
+ * @tx_bounced: those of which a part was copied, to a bounce page
+ * @tx_egress: times that frames went by skbs as somebody wants to see them
+ * @tx_unfit: frames that went by an skb as the NIC cannot send them
+ * @tx_rewound: frames given back and not sent
+ * @tx_errors: frames that were dropped, for they made no sense
  *
- * @copied and @dropped are counted without a lock, the others under
- * mp_dev.lock.
+ * @copied and @dropped are counted without a lock, those of tx_* under
+ * mp_dev.tx_lock, the others under mp_dev.lock.
  */
 struct mp_stats {
 	u64		posted;
@@ -52,6 +62,14 @@ struct mp_stats {
 	u64		deferred;
 	atomic64_t	copied;
 	atomic64_t	dropped;
+	u64		tx_posted;
+	u64		tx_zerocopy;
+	u64		tx_whole;
+	u64		tx_bounced;
+	u64		tx_egress;
+	u64		tx_unfit;
+	u64		tx_rewound;
+	u64		tx_errors;
 };
 
 /**
@@ -69,6 +87,16 @@ struct mp_stats {
  * @start_full: when zero-copy may be started several times in a row again, in
  *	jiffies, see mp_rx_may_start()
  * @rx_readable: there may be something for mp_rx_complete() to do
+ * @tx_lock: serialises posting, completing and stopping of transmit.  Nests inside
+ *	RTNL, and inside a vhost virtqueue's mutex.
+ * @tx: zero-copy transmit, from the first frame until the device is unbound.
+ *	Written under @tx_lock.
+ * @tx_unbound: none may be made.  Written under RTNL and @tx_lock.
+ * @tx_waits: the poster waits for the socket to become writable
+ * @tx_copies: skbs were sent, and may be on their way
+ * @tx_copy_until: skbs are sent until then, in jiffies
+ * @tx_wants_idle: the poster waits for them to be sent
+ * @tx_idle: looks whether they are
  * @flags: TUN_VNET_*
  * @vnet_hdr_sz: bytes in front of each frame.  Written under RTNL and @lock.
  * @features: offloads that the reader accepts, as of TUNSETOFFLOAD
@@ -86,6 +114,14 @@ struct mp_dev {
 	struct mp_mem			*mem;
 	u64				start_full;
 	bool				rx_readable;
+	struct mutex			tx_lock;	/* see above */
+	struct mp_tx			*tx;
+	bool				tx_unbound;
+	bool				tx_waits;
+	bool				tx_copies;
+	bool				tx_wants_idle;
+	unsigned long			tx_copy_until;
+	struct delayed_work		tx_idle;
 	unsigned int			flags;
 	int				vnet_hdr_sz;
 	netdev_features_t		features;
@@ -104,6 +140,7 @@ long mp_tap_ioctl(struct mp_dev *mp, unsigned int cmd, unsigned long arg);
 
 /* mpassthru_sock.c: the socket, for vhost-net */
 struct mp_dev *mp_sock_alloc(struct net *net, struct file *file);
+void mp_sock_writable(struct mp_dev *mp);
 
 /* mpassthru_rx.c: zero-copy receive */
 int mp_rx_post(struct mp_dev *mp, struct kiocb *iocb, struct iov_iter *to);
@@ -113,6 +150,18 @@ void mp_rx_unbind(struct mp_dev *mp);
 void mp_rx_show(struct mp_dev *mp, struct seq_file *m);
 void mp_rx_tap(struct mpassthru_rxq *rxq, u32 idx, unsigned int len);
 void mp_rx_flush(struct mpassthru_rxq *rxq);
+
+/* mpassthru_tx.c: zero-copy transmit */
+int mp_tx_post(struct mp_dev *mp, struct kiocb *iocb, struct iov_iter *from);
+int mp_tx_flush(struct mp_dev *mp);
+void mp_tx_stop(struct mp_dev *mp);
+void mp_tx_bound(struct mp_dev *mp);
+struct mp_tx *mp_tx_unbind(struct mp_dev *mp);
+void mp_tx_free(struct mp_tx *tx);
+void mp_tx_changed(struct mp_dev *mp);
+void mp_tx_idle_work(struct work_struct *work);
+void mp_tx_show(struct mp_dev *mp, struct seq_file *m);
+void mp_tx_wake(struct mpassthru_txq *txq);
 
 /* mpassthru_copy.c: copy mode and transmit */
 void mp_copy_divert(struct mpassthru_port *port, struct sk_buff *skb);

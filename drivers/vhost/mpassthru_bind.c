@@ -18,6 +18,7 @@ static const struct mpassthru_port_ops mp_port_ops = {
 	.divert		= mp_copy_divert,
 	.rx_tap		= mp_rx_tap,
 	.rx_flush	= mp_rx_flush,
+	.tx_flush	= mp_tx_wake,
 };
 
 /* Keeps other users of an rx_handler (bridge, bond, macvlan, ...) away.  Frames
@@ -110,6 +111,7 @@ static int mp_bind_dev(struct mp_dev *mp, struct net_device *dev,
 	netdev_hold(dev, &mp->dev_tracker, GFP_KERNEL);
 	mp->port.drv->port_changed(dev);
 	rcu_assign_pointer(mp->dev, dev);
+	mp_tx_bound(mp);
 	return 0;
 }
 
@@ -184,12 +186,15 @@ static int mp_bind_resumed(struct mp_dev *mp, const char *ifname,
 static void mp_unbind_dev(struct mp_dev *mp)
 {
 	struct net_device *dev = rtnl_dereference(mp->dev);
+	struct mp_tx *tx;
 
 	ASSERT_RTNL();
 
 	mp_rx_unbind(mp);
+	tx = mp_tx_unbind(mp);
 	RCU_INIT_POINTER(mp->dev, NULL);
 	netdev_mp_port_detach(dev);
+	mp_tx_free(tx);
 	netdev_rx_handler_unregister(dev);
 	mp->port.drv->port_changed(dev);
 	netdev_put(dev, &mp->dev_tracker);
@@ -291,12 +296,20 @@ static int mp_netdev_event(struct notifier_block *nb, unsigned long event,
 	struct net_device *dev = netdev_notifier_info_to_dev(ptr);
 	struct mpassthru_port *port = rtnl_dereference(dev->mp_port);
 
-	/* Also when it moves to another network namespace.  A port that others
-	 * attached is theirs to detach.
-	 */
-	if (event == NETDEV_UNREGISTER && port && port->ops == &mp_port_ops)
-		mp_unbind_dev(mp_from_port(port));
+	/* A port that others attached is theirs. */
+	if (!port || port->ops != &mp_port_ops)
+		return NOTIFY_DONE;
 
+	switch (event) {
+	case NETDEV_UNREGISTER:
+		/* Also when it moves to another network namespace. */
+		mp_unbind_dev(mp_from_port(port));
+		break;
+	case NETDEV_DOWN:
+	case NETDEV_CHANGE:
+		mp_tx_changed(mp_from_port(port));
+		break;
+	}
 	return NOTIFY_DONE;
 }
 

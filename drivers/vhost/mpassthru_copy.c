@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Copy mode: frames received into host memory wait in the socket's queue and
- * are read like those of a tap.  That is how a bound device works until kiocbs
- * are posted, and transmit always.
+ * are read like those of a tap, and frames are sent by skbs.  That is how a bound
+ * device works where no kiocbs are posted.
  *
  * The formats are those of drivers/net/tap.c.
  */
@@ -228,6 +228,15 @@ static struct sk_buff *mp_alloc_skb(struct sock *sk, size_t len, size_t linear,
 	return skb;
 }
 
+/* A frame, or each one that it is going to be cut into, with a VLAN tag. */
+static bool mp_len_ok(const struct sk_buff *skb, const struct net_device *dev)
+{
+	unsigned int max = READ_ONCE(dev->mtu) + VLAN_ETH_HLEN;
+
+	return skb_is_gso(skb) ? skb_gso_validate_mac_len(skb, max) :
+				 skb->len <= max;
+}
+
 static int mp_send_skb(struct mp_dev *mp, struct sk_buff *skb,
 		       const struct virtio_net_hdr *hdr)
 {
@@ -256,6 +265,11 @@ static int mp_send_skb(struct mp_dev *mp, struct sk_buff *skb,
 	if (eth_type_vlan(skb->protocol) &&
 	    vlan_get_protocol_and_depth(skb, skb->protocol, &depth))
 		skb_set_network_header(skb, depth);
+
+	/* Nobody on the way looks at that. */
+	err = -EMSGSIZE;
+	if (!mp_len_ok(skb, dev))
+		goto err_unlock;
 
 	dev_queue_xmit(skb);
 	rcu_read_unlock();
@@ -344,5 +358,7 @@ void mp_copy_write_xdp(struct mp_dev *mp, struct xdp_buff *xdp)
 
 	skb_reserve(skb, xdp->data - xdp->data_hard_start);
 	skb_put(skb, xdp->data_end - xdp->data);
+	/* Frames that are posted may not overtake it: see mp_tx_check(). */
+	skb_set_owner_w(skb, &mp->sk);
 	mp_send_skb(mp, skb, hdr);
 }

@@ -151,7 +151,7 @@ static void mp_mem_uncharge(struct mp_mem *mem)
 /* May sleep. */
 static void mp_mem_unpin(struct mp_mem *mem, struct page *page)
 {
-	unpin_user_pages_dirty_lock(&page, 1, true);
+	unpin_user_pages_dirty_lock(&page, 1, mem->dir != DMA_TO_DEVICE);
 	mp_mem_uncharge(mem);
 }
 
@@ -555,20 +555,26 @@ static int mp_mem_charge_one(struct mp_mem *mem)
 }
 
 /* Faults are handled and mmap_lock is waited for: the caller holds no lock that
- * others wait for.  -EFAULT when there is no writable memory, -EINTR, or -EPERM
- * when there is and it cannot be pinned.
+ * others wait for.  -EFAULT when there is no memory that may be accessed so,
+ * -EINTR, or -EPERM when there is and it cannot be pinned.
+ *
+ * To read, a page that is shared (after a fork, by KSM, the zero page) is made
+ * the address space's own first: it has to stay what the address maps to.
  */
-static int mp_mem_pin(unsigned long index, struct page **page)
+static int mp_mem_pin(struct mp_mem *mem, unsigned long index,
+		      struct page **page)
 {
-	unsigned long addr = index << PAGE_SHIFT;
+	const char __user *addr = (const char __user *)(index << PAGE_SHIFT);
+	bool write = mem->dir != DMA_TO_DEVICE;
 	int ret;
 
-	ret = pin_user_pages_fast(addr, 1, FOLL_WRITE | FOLL_LONGTERM, page);
+	ret = pin_user_pages_fast((unsigned long)addr, 1, FOLL_LONGTERM |
+				  (write ? FOLL_WRITE : 0), page);
 	if (likely(ret == 1))
 		return 0;
 	if (fatal_signal_pending(current) || ret == -EINTR)
 		return -EINTR;
-	if (fault_in_safe_writeable((const char __user *)addr, 1))
+	if (write ? fault_in_safe_writeable(addr, 1) : fault_in_readable(addr, 1))
 		return -EFAULT;
 	return -EPERM;
 }
@@ -588,7 +594,7 @@ static struct mp_page *mp_page_create(struct mp_mem *mem, unsigned long index)
 	if (err)
 		goto err_free;
 
-	err = mp_mem_pin(index, &page->page);
+	err = mp_mem_pin(mem, index, &page->page);
 	if (err)
 		goto err_uncharge;
 
@@ -736,7 +742,40 @@ struct mp_page *mp_page_find(struct mp_mem *mem, unsigned long uaddr)
 EXPORT_SYMBOL_IF_KUNIT(mp_page_find);
 
 /**
- * mp_pages_put - pages are no longer written to
+ * mp_pages_find - look up the pages at a range of user addresses
+ * @mem: cache
+ * @uaddr: user address in the first page
+ * @pages: returns the pages
+ * @n: how many, a batch of some dozens
+ *
+ * Context: process or softirq.
+ * Return: how many of the first are pinned, to be given back with
+ * mp_pages_put(); those after them were not looked up.
+ */
+int mp_pages_find(struct mp_mem *mem, unsigned long uaddr,
+		  struct mp_page **pages, int n)
+{
+	unsigned long index = untagged_addr(uaddr) >> PAGE_SHIFT;
+	struct mp_page *page;
+	int i;
+
+	spin_lock_bh(&mem->lock);
+	for (i = 0; i < n; i++, index++) {
+		page = mp_mem_find(mem, index);
+		if (unlikely(!page || !page->page))
+			break;
+		page->users++;
+		pages[i] = page;
+	}
+	mem->hits += i;
+	spin_unlock_bh(&mem->lock);
+
+	return i;
+}
+EXPORT_SYMBOL_IF_KUNIT(mp_pages_find);
+
+/**
+ * mp_pages_put - the device is finished with pages
  * @mem: cache
  * @pages: from mp_page_find() or mp_page_get()
  * @n: how many, a batch of some dozens

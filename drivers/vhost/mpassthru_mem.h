@@ -27,7 +27,7 @@
  * @dma: its address for the device, while @mapped
  * @index: user address divided by PAGE_SIZE
  * @time: when the last user put it, in jiffies; of a ghost, when it became one
- * @users: who writes to it at present, such as posted buffers
+ * @users: posted buffers and frames that are in it at present
  * @err: of a ghost: why it could not be pinned, or 0
  * @delay: of a ghost: jiffies from @time before it may be pinned, or 0
  * @mapped: @dma is valid
@@ -146,6 +146,8 @@ void mp_mem_exit(void);
 
 struct mp_page *mp_page_find(struct mp_mem *mem, unsigned long uaddr);
 struct mp_page *mp_page_get(struct mp_mem *mem, unsigned long uaddr);
+int mp_pages_find(struct mp_mem *mem, unsigned long uaddr,
+		  struct mp_page **pages, int n);
 void mp_pages_put(struct mp_mem *mem, struct mp_page *const *pages, int n);
 
 /* Before the device gets @len bytes at @offset of a page, and after it wrote

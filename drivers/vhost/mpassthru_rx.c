@@ -42,6 +42,7 @@
 
 #include "../net/tun_vnet.h"
 #include "mpassthru.h"
+#include "mpassthru_buf.h"
 #include "mpassthru_mem.h"
 
 /* Posted buffers at most; more are left where they are (-ENOBUFS). */
@@ -52,9 +53,6 @@
 
 /* Segments kept with the slot: of a header apart from the frame. */
 #define MP_SLOT_VEC		2
-
-/* Bounce pages that are kept for reuse. */
-#define MP_BOUNCES		256
 
 /* Pages put at a time. */
 #define MP_PUT_BATCH		32
@@ -73,18 +71,6 @@
  */
 #define MP_START_BURST		8
 #define MP_START_INTERVAL	(HZ / 4)
-
-/**
- * struct mp_bounce - a page that the NIC writes to in place of a buffer
- * @list: in &mp_rx.bounces
- * @page: the page
- * @dma: its address for the device, while zero-copy is on
- */
-struct mp_bounce {
-	struct list_head	list;
-	struct page		*page;
-	dma_addr_t		dma;
-};
 
 /**
  * struct mp_slot - what we know of the buffer at the same index of the FIFO
@@ -115,8 +101,7 @@ struct mp_slot {
  * @hdr_sz: bytes in front of a frame, constant while zero-copy is on
  * @data_len: longest frame in bytes
  * @mem: pinned pages, &mp_dev.mem
- * @bounces: bounce pages, mapped and not in use
- * @nr_bounces: how many
+ * @bounces: bounce pages
  * @slots: MP_RX_SIZE of them
  *
  * Protected by mp_dev.lock, except for the driver's part of @rxq.
@@ -127,8 +112,7 @@ struct mp_rx {
 	unsigned int		hdr_sz;
 	unsigned int		data_len;
 	struct mp_mem		*mem;
-	struct list_head	bounces;
-	unsigned int		nr_bounces;
+	struct mp_bounces	bounces;
 	struct mp_slot		*slots;
 };
 
@@ -140,71 +124,6 @@ static struct mp_slot *mp_slot(struct mp_rx *rx, u32 idx)
 static struct mpassthru_rxbuf *mp_rxbuf(struct mp_rx *rx, u32 idx)
 {
 	return &rx->rxq.bufs[idx & rx->rxq.mask];
-}
-
-/* Bounce pages */
-
-/* Charged to the poster, who may have to wait for that: without locks. */
-static struct mp_bounce *mp_bounce_alloc(void)
-{
-	struct mp_bounce *bounce;
-
-	bounce = kmalloc_obj(*bounce, GFP_KERNEL_ACCOUNT);
-	if (!bounce)
-		return NULL;
-
-	bounce->page = alloc_page(GFP_KERNEL_ACCOUNT);
-	if (!bounce->page) {
-		kfree(bounce);
-		return NULL;
-	}
-	return bounce;
-}
-
-static void mp_bounce_free(struct mp_bounce *bounce)
-{
-	if (!bounce)
-		return;
-	__free_page(bounce->page);
-	kfree(bounce);
-}
-
-static int mp_bounce_map(struct mp_rx *rx, struct mp_bounce *bounce)
-{
-	struct device *dev = rx->mem->dev;
-
-	bounce->dma = dma_map_page(dev, bounce->page, 0, PAGE_SIZE,
-				   DMA_FROM_DEVICE);
-	/* Nothing that will not pass: copy for now. */
-	return dma_mapping_error(dev, bounce->dma) ? -EAGAIN : 0;
-}
-
-static void mp_bounce_unmap(struct mp_rx *rx, struct mp_bounce *bounce)
-{
-	dma_unmap_page(rx->mem->dev, bounce->dma, PAGE_SIZE, DMA_FROM_DEVICE);
-	mp_bounce_free(bounce);
-}
-
-static struct mp_bounce *mp_bounce_take(struct mp_rx *rx)
-{
-	struct mp_bounce *bounce;
-
-	bounce = list_first_entry_or_null(&rx->bounces, struct mp_bounce, list);
-	if (bounce) {
-		list_del(&bounce->list);
-		rx->nr_bounces--;
-	}
-	return bounce;
-}
-
-static void mp_bounce_put(struct mp_rx *rx, struct mp_bounce *bounce)
-{
-	if (rx->nr_bounces >= MP_BOUNCES) {
-		mp_bounce_unmap(rx, bounce);
-		return;
-	}
-	list_add(&bounce->list, &rx->bounces);
-	rx->nr_bounces++;
 }
 
 /* Segments of a slot */
@@ -446,7 +365,7 @@ static void mp_rx_release(struct mp_rx *rx, u32 idx, u32 end)
 			n = 0;
 		}
 		if (unlikely(slot->bounce))
-			mp_bounce_put(rx, slot->bounce);
+			mp_bounce_put(&rx->bounces, slot->bounce);
 		if (unlikely(slot->more))
 			kfree(slot->more);
 	}
@@ -475,7 +394,7 @@ static struct mp_rx *mp_rx_alloc(void)
 	if (!rx)
 		return NULL;
 
-	INIT_LIST_HEAD(&rx->bounces);
+	mp_bounces_init(&rx->bounces, DMA_FROM_DEVICE);
 	rx->rxq.mask = MP_RX_SIZE - 1;
 	rx->rxq.bufs = kvzalloc_objs(*rx->rxq.bufs, MP_RX_SIZE,
 				     GFP_KERNEL_ACCOUNT);
@@ -529,6 +448,7 @@ static int mp_rx_start_locked(struct mp_dev *mp, struct mp_rx **new,
 	rx->hdr_sz = mp->vnet_hdr_sz;
 	rx->data_len = mp->port.data_len;
 	rx->mem = mp->mem;
+	rx->bounces.dev = mp->mem->dev;
 	rx->rxq.port = &mp->port;
 	*new = NULL;
 
@@ -634,7 +554,6 @@ out:
 void mp_rx_stop(struct mp_dev *mp)
 {
 	struct net_device *dev = rtnl_dereference(mp->dev);
-	struct mp_bounce *bounce;
 	struct mp_slot *slot;
 	struct mp_rx *rx;
 	u32 idx;
@@ -657,8 +576,7 @@ void mp_rx_stop(struct mp_dev *mp)
 		mp->stats.rewound++;
 	}
 	mp_rx_release(rx, rx->done, rx->rxq.posted);
-	while ((bounce = mp_bounce_take(rx)))
-		mp_bounce_unmap(rx, bounce);
+	mp_bounces_empty(&rx->bounces);
 
 	WRITE_ONCE(mp->rx_readable, false);
 	/* Pairs with smp_load_acquire() in mp_shutdown(): who sees that there
@@ -795,7 +713,7 @@ static int mp_rx_post_hit(struct mp_dev *mp, struct kiocb *iocb,
 		if (err == -ENOENT)
 			goto err_unlock;
 		slot->reason = mp_bounce_why(err);
-		slot->bounce = mp_bounce_take(rx);
+		slot->bounce = mp_bounce_take(&rx->bounces);
 		err = -ENOENT;
 		if (!slot->bounce)
 			goto err_unlock;
@@ -902,8 +820,8 @@ static int mp_post_append(struct mp_dev *mp, struct mp_post *post,
 	if (err)
 		goto err_unlock;
 	if (post->bounce)
-		err = mp_bounce_map(rx, post->bounce);
-	else if (post->slot.reason && list_empty(&rx->bounces))
+		err = mp_bounce_map(&rx->bounces, post->bounce);
+	else if (post->slot.reason && list_empty(&rx->bounces.list))
 		err = -ENOSR;
 	if (err)
 		goto err_unlock;
@@ -912,7 +830,7 @@ static int mp_post_append(struct mp_dev *mp, struct mp_post *post,
 	slot = mp_slot(rx, rx->rxq.posted);
 	*slot = post->slot;
 	if (post->slot.reason)
-		slot->bounce = post->bounce ?: mp_bounce_take(rx);
+		slot->bounce = post->bounce ?: mp_bounce_take(&rx->bounces);
 	post->bounce = NULL;
 	post->slot.more = NULL;
 	memset(post->slot.pages, 0, sizeof(post->slot.pages));

@@ -38,6 +38,12 @@ static int mp_sendmsg(struct socket *sock, struct msghdr *m, size_t total_len)
 		return 0;
 	}
 
+	if (m->msg_control && m->msg_controllen == sizeof(struct kiocb))
+		return mp_tx_post(mp, m->msg_control, &m->msg_iter);
+	/* Of nothing: no frame is that short. */
+	if (!m->msg_control && !iov_iter_count(&m->msg_iter))
+		return mp_tx_flush(mp);
+
 	return mp_copy_write(mp, &m->msg_iter, m->msg_flags & MSG_DONTWAIT);
 }
 
@@ -75,11 +81,17 @@ static int mp_read_sock(struct sock *sk, read_descriptor_t *desc,
 	return mp_rx_complete(mp, min_t(size_t, desc->count, INT_MAX));
 }
 
-/* SHUT_RD: back to copy mode; all kiocbs have completed when it returns. */
+/* SHUT_RD, SHUT_WR: back to copying; all kiocbs of that direction have completed
+ * when it returns.
+ */
 static int mp_shutdown(struct socket *sock, int how)
 {
 	struct mp_dev *mp = container_of(sock, struct mp_dev, sock);
 
+	if (how == SHUT_WR) {
+		mp_tx_stop(mp);
+		return 0;
+	}
 	if (how != SHUT_RD)
 		return -EOPNOTSUPP;
 	/* Copies, as usual where vhost-net cannot post: leave RTNL alone.
@@ -112,13 +124,30 @@ static const struct proto_ops mp_socket_ops = {
 	.shutdown	= mp_shutdown,
 };
 
+/**
+ * mp_sock_writable - wake who waits for the socket to be writable
+ * @mp: device
+ *
+ * Context: process or softirq.
+ */
+void mp_sock_writable(struct mp_dev *mp)
+{
+	struct socket_wq *wq;
+
+	rcu_read_lock();
+	wq = rcu_dereference(mp->sk.sk_wq);
+	if (skwq_has_sleeper(wq))
+		wake_up_interruptible_poll(&wq->wait, EPOLLOUT | EPOLLWRNORM |
+					   EPOLLWRBAND);
+	rcu_read_unlock();
+}
+
 /* Runs when a frame was sent, perhaps after mp_release(): the file and its
  * waiters are gone then, but not mp, which holds the socket.
  */
 static void mp_write_space(struct sock *sk)
 {
 	struct mp_dev *mp = container_of(sk, struct mp_dev, sk);
-	struct socket_wq *wq;
 
 	/* Set by mp_poll() and by sock_wait_for_wmem(), for good: vhost-net,
 	 * who never wants for room, is spared the wake-up.
@@ -126,12 +155,7 @@ static void mp_write_space(struct sock *sk)
 	if (!sock_writeable(sk) || !test_bit(SOCK_NOSPACE, &mp->sock.flags))
 		return;
 
-	rcu_read_lock();
-	wq = rcu_dereference(sk->sk_wq);
-	if (skwq_has_sleeper(wq))
-		wake_up_interruptible_poll(&wq->wait, EPOLLOUT | EPOLLWRNORM |
-					   EPOLLWRBAND);
-	rcu_read_unlock();
+	mp_sock_writable(mp);
 }
 
 /**
@@ -163,6 +187,8 @@ struct mp_dev *mp_sock_alloc(struct net *net, struct file *file)
 	mp->sk.sk_write_space = mp_write_space;
 	mp->sk.sk_rcvbuf = MP_RCVBUF;
 	mutex_init(&mp->lock);
+	mutex_init(&mp->tx_lock);
+	INIT_DELAYED_WORK(&mp->tx_idle, mp_tx_idle_work);
 	mp->vnet_hdr_sz = sizeof(struct virtio_net_hdr);
 	return mp;
 }

@@ -501,22 +501,15 @@ mpassthru_tx_queue(const struct net_device *dev, unsigned int queue)
  * mpassthru_tx_may_push - before a round of mpassthru_tx_next()
  * @txq: FIFO
  *
- * Nothing may be pushed past what an administrator put into the way of frames:
- * then the consumer is told, and takes another way.
+ * What is in the FIFO has passed what an administrator can put into the way of
+ * frames: see netdev_mp_egress_used().
  *
- * Context: transmit lock held, RCU read side.  It must last until the
- * descriptors are written.
- * Return: whether frames may be pushed
+ * Context: transmit lock held, RCU read side.
+ * Return: whether frames may be pushed, or dropped
  */
-static inline bool mpassthru_tx_may_push(struct mpassthru_txq *txq)
+static inline bool mpassthru_tx_may_push(const struct mpassthru_txq *txq)
 {
-	if (txq->closed)
-		return false;
-	if (likely(!netdev_mp_egress_used(txq->port->dev)))
-		return true;
-	if (txq->pushed != READ_ONCE(txq->posted))
-		txq->port->ops->tx_flush(txq);
-	return false;
+	return !txq->closed;
 }
 
 /**
@@ -595,7 +588,7 @@ static inline unsigned int mpassthru_tx_drop(struct mpassthru_txq *txq)
 	u32 posted = smp_load_acquire(&txq->posted);
 	unsigned int n = posted - txq->pushed;
 
-	if (!n || smp_load_acquire(&txq->done) != txq->pushed)
+	if (txq->closed || !n || smp_load_acquire(&txq->done) != txq->pushed)
 		return 0;
 	WRITE_ONCE(txq->pushed, posted);
 	mpassthru_tx_done(txq, n);
@@ -653,7 +646,8 @@ static inline u32 mpassthru_tx_sent(const struct mpassthru_txq *txq)
  */
 static inline bool mpassthru_tx_wait(struct mpassthru_txq *txq, u32 seen)
 {
-	WRITE_ONCE(txq->need_wakeup, true);
+	/* Not before what the consumer has written for its wake-up. */
+	smp_store_release(&txq->need_wakeup, true);
 	/* Pairs with smp_mb() in mpassthru_tx_flush(). */
 	smp_mb();
 	if (mpassthru_tx_sent(txq) == seen)

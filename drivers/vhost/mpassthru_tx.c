@@ -1,0 +1,1294 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Zero-copy transmit: frames that vhost-net hands over with a kiocb leave by DMA
+ * from the guest's own pages.
+ *
+ *   mp_tx_post()	sendmsg: parse, pin, map, append to the FIFO
+ *   mp_tx_flush()	sendmsg of nothing: doorbell, complete what was sent
+ *   mpassthru_tx_next()	driver: segments go into descriptors
+ *   mpassthru_tx_done()	driver: the NIC has read them
+ *
+ * A frame is a header buffer of the host, mapped for good, and segments of the
+ * guest's memory.  Headers are copied before they are parsed, and are sent from
+ * that copy.  A frame of up to MP_TX_WHOLE bytes is copied whole: that costs less
+ * than to look a page up, and the guest has its memory back at once.  A part of a
+ * frame that lies in a page that cannot be pinned is copied to a bounce page.
+ *
+ * Kiocbs complete in the order of posting, by mp_tx_flush() or mp_tx_stop(), and
+ * frames leave in that order: they are pushed to one ring.  A frame that the NIC
+ * cannot send as it is, and each of them while somebody wants to see what the
+ * device sends, is an skb of mpassthru_copy.c.  It goes only when all that was
+ * posted before is in the ring, and nothing is posted again before it has left
+ * the ring: by the qdisc and by other queues it could be overtaken.
+ *
+ * The FIFO stays from the first frame until the device is unbound: a guest that
+ * stops and starts costs it nothing but the wait for what the NIC has.
+ *
+ * Locks.  mp_dev.tx_lock serialises posting, completing and stopping.  It nests
+ * inside RTNL, and RTNL's holder waits for it: nothing that a poster can draw out
+ * is done under it.  What has to be faulted in, pinned or allocated is made ready
+ * without it, mp_tx_post_miss().
+ */
+
+#include <kunit/visibility.h>
+#include <linux/if_ether.h>
+#include <linux/if_tun.h>
+#include <linux/if_vlan.h>
+#include <linux/pagemap.h>
+#include <linux/rtnetlink.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/uio.h>
+#include <linux/virtio_net.h>
+#include <net/ip.h>
+
+#include "../net/tun_vnet.h"
+#include "mpassthru.h"
+#include "mpassthru_buf.h"
+#include "mpassthru_mem.h"
+#include "mpassthru_offload.h"
+
+/* Frames in the FIFO, and their segments. */
+#define MP_TX_SIZE		512
+#define MP_TX_SEGS		4096
+
+/* Up to so many bytes a frame is copied whole. */
+#define MP_TX_WHOLE		256
+
+/* Longest frame, to be cut by the NIC: what an IP header can tell. */
+#define MP_TX_LONGEST		(IP_MAX_MTU + VLAN_ETH_HLEN)
+
+/* Header buffers in a page. */
+#define MP_TX_HDRS		(PAGE_SIZE / MP_TX_WHOLE)
+#define MP_TX_HDR_PAGES		(MP_TX_SIZE / MP_TX_HDRS)
+
+/* Pages put at a time. */
+#define MP_TX_PUT_BATCH		64
+
+/* Somebody stops or unbinds while a frame is made ready. */
+#define MP_TX_TRIES		4
+
+/* After a frame that the NIC cannot send, skbs are made for so long: each change
+ * of the way waits until the ring is empty.
+ */
+#define MP_TX_COPY_TIME		(HZ / 50)
+
+/* How long a queue that stops waits for what the NIC has, in ms. */
+#define MP_TX_STOP_WAIT		50
+
+/**
+ * struct mp_txbuf - what a segment, or a part of one, lies in
+ * @page: of the guest, or NULL
+ * @bounce: in place of it, or NULL
+ */
+struct mp_txbuf {
+	struct mp_page		*page;
+	struct mp_bounce	*bounce;
+};
+
+/**
+ * struct mp_txslot - what we know of the frame at the same index of the FIFO
+ * @iocb: completed with @res; NULL when that was done at once
+ * @res: bytes, with the virtio-net header
+ * @buf: index of its first in &mp_tx.bufs, free-running
+ * @nr_bufs: how many
+ */
+struct mp_txslot {
+	struct kiocb	*iocb;
+	u32		res;
+	u32		buf;
+	u32		nr_bufs;
+};
+
+/**
+ * struct mp_tx - a transmit queue
+ * @txq: what the driver sees
+ * @mp: whose it is
+ * @reaped: end of the frames that were completed
+ * @kicked: end of the frames that the driver was told of
+ * @waiting: kiocbs that are not completed
+ * @seg: end of the segments in use
+ * @buf: end of the bufs in use
+ * @mem: pinned pages
+ * @bounces: bounce pages
+ * @slots: MP_TX_SIZE of them
+ * @bufs: MP_TX_SEGS of them
+ * @hdrs: pages of header buffers
+ * @hdr_dma: their addresses
+ * @hdrs_mapped: how many of them are mapped
+ * @sync: the NIC sees what the CPU wrote after a sync only
+ *
+ * Protected by mp_dev.tx_lock, except for the driver's part of @txq.  The driver
+ * may look at that until an RCU grace period after mp_tx_unbind().
+ */
+struct mp_tx {
+	struct mpassthru_txq	txq;
+	u32			reaped;
+	u32			kicked;
+	u32			waiting;
+	u32			seg;
+	u32			buf;
+	struct mp_mem		*mem;
+	struct mp_bounces	bounces;
+	struct mp_txslot	*slots;
+	struct mp_txbuf		*bufs;
+	struct page		*hdrs[MP_TX_HDR_PAGES];
+	dma_addr_t		hdr_dma[MP_TX_HDR_PAGES];
+	unsigned int		hdrs_mapped;
+	bool			sync;
+};
+
+static struct mp_txslot *mp_txslot(struct mp_tx *tx, u32 idx)
+{
+	return &tx->slots[idx & tx->txq.mask];
+}
+
+static struct mpassthru_txframe *mp_txframe(struct mp_tx *tx, u32 idx)
+{
+	return &tx->txq.frames[idx & tx->txq.mask];
+}
+
+static struct mp_txbuf *mp_txbuf(struct mp_tx *tx, u32 idx)
+{
+	return &tx->bufs[idx & tx->txq.seg_mask];
+}
+
+static void *mp_tx_hdr(struct mp_tx *tx, u32 idx)
+{
+	idx &= tx->txq.mask;
+	return page_address(tx->hdrs[idx / MP_TX_HDRS]) +
+	       idx % MP_TX_HDRS * MP_TX_WHOLE;
+}
+
+static dma_addr_t mp_tx_hdr_dma(struct mp_tx *tx, u32 idx)
+{
+	idx &= tx->txq.mask;
+	return tx->hdr_dma[idx / MP_TX_HDRS] + idx % MP_TX_HDRS * MP_TX_WHOLE;
+}
+
+/* Lifetime */
+
+/**
+ * mp_tx_free - free a queue that was stopped for good
+ * @tx: from mp_tx_unbind(), or NULL
+ *
+ * Context: process, an RCU grace period after mp_tx_unbind().
+ */
+void mp_tx_free(struct mp_tx *tx)
+{
+	int i;
+
+	if (!tx)
+		return;
+	for (i = 0; i < MP_TX_HDR_PAGES; i++)
+		if (tx->hdrs[i])
+			__free_page(tx->hdrs[i]);
+	kvfree(tx->bufs);
+	kvfree(tx->slots);
+	kvfree(tx->txq.segs);
+	kvfree(tx->txq.frames);
+	kfree(tx);
+}
+
+/* Charged to the poster: without locks. */
+static struct mp_tx *mp_tx_alloc(void)
+{
+	struct mp_tx *tx;
+	int i;
+
+	tx = kzalloc_obj(*tx, GFP_KERNEL_ACCOUNT);
+	if (!tx)
+		return NULL;
+
+	mp_bounces_init(&tx->bounces, DMA_TO_DEVICE);
+	tx->txq.mask = MP_TX_SIZE - 1;
+	tx->txq.seg_mask = MP_TX_SEGS - 1;
+	tx->txq.frames = kvzalloc_objs(*tx->txq.frames, MP_TX_SIZE,
+				       GFP_KERNEL_ACCOUNT);
+	tx->txq.segs = kvzalloc_objs(*tx->txq.segs, MP_TX_SEGS,
+				     GFP_KERNEL_ACCOUNT);
+	tx->slots = kvzalloc_objs(*tx->slots, MP_TX_SIZE, GFP_KERNEL_ACCOUNT);
+	tx->bufs = kvzalloc_objs(*tx->bufs, MP_TX_SEGS, GFP_KERNEL_ACCOUNT);
+	if (!tx->txq.frames || !tx->txq.segs || !tx->slots || !tx->bufs)
+		goto err_free;
+	for (i = 0; i < MP_TX_HDR_PAGES; i++) {
+		tx->hdrs[i] = alloc_page(GFP_KERNEL_ACCOUNT);
+		if (!tx->hdrs[i])
+			goto err_free;
+	}
+	return tx;
+
+err_free:
+	mp_tx_free(tx);
+	return NULL;
+}
+
+static void mp_tx_unmap_hdrs(struct mp_tx *tx)
+{
+	while (tx->hdrs_mapped)
+		dma_unmap_page(tx->bounces.dev, tx->hdr_dma[--tx->hdrs_mapped],
+			       PAGE_SIZE, DMA_TO_DEVICE);
+}
+
+static int mp_tx_map_hdrs(struct mp_tx *tx)
+{
+	struct device *dev = tx->bounces.dev;
+	dma_addr_t *dma;
+
+	for (; tx->hdrs_mapped < MP_TX_HDR_PAGES; tx->hdrs_mapped++) {
+		dma = &tx->hdr_dma[tx->hdrs_mapped];
+		*dma = dma_map_page(dev, tx->hdrs[tx->hdrs_mapped], 0,
+				    PAGE_SIZE, DMA_TO_DEVICE);
+		if (dma_mapping_error(dev, *dma)) {
+			mp_tx_unmap_hdrs(tx);
+			return -ENOMEM;
+		}
+		tx->sync |= dma_need_sync(dev, *dma);
+	}
+	return 0;
+}
+
+/* Takes over *@new and *@mem, and sets them to NULL, when it needs them. */
+static int mp_tx_start_locked(struct mp_dev *mp, struct mp_tx **new,
+			      struct mp_mem **mem)
+{
+	/* mp_tx_unbind() comes under tx_lock before the device goes. */
+	struct net_device *dev = rcu_dereference_check(mp->dev,
+					lockdep_is_held(&mp->tx_lock));
+	struct mp_tx *tx = mp->tx;
+	int err;
+
+	if (!dev || mp->tx_unbound)
+		return -ENOTCONN;
+	(*mem)->dev = dev->dev.parent;
+	if (tx) {
+		/* Another address space: see mp_tx_start(). */
+		if (tx->waiting)
+			return -EBUSY;
+		swap(tx->mem, *mem);
+		return 0;
+	}
+
+	tx = *new;
+	tx->bounces.dev = dev->dev.parent;
+	err = mp_tx_map_hdrs(tx);
+	if (err)
+		return err;
+	tx->mem = *mem;
+	*mem = NULL;
+	*new = NULL;
+	tx->txq.port = &mp->port;
+	mp->tx = tx;
+	rcu_assign_pointer(mp->port.txq, &tx->txq);
+	return 0;
+}
+
+/* With no lock held: allocates, and takes mmap_lock. */
+static int mp_tx_start(struct mp_dev *mp)
+{
+	struct mp_mem *mem, *old = NULL;
+	struct mp_tx *tx;
+	int err;
+
+	if (!mp->port.tx_segs)
+		return -EOPNOTSUPP;
+	/* A kernel thread has neither the user nor the limit to charge. */
+	if (!current->mm || current->flags & PF_KTHREAD)
+		return -EOPNOTSUPP;
+
+	/* While it is that of the queue, mp_tx_unbind() sees to its device. */
+	mutex_lock(&mp->tx_lock);
+	if (mp->tx && !mp->tx->waiting) {
+		old = mp_mem_get(mp->tx->mem);
+		mp_mem_shut(old);
+	}
+	mutex_unlock(&mp->tx_lock);
+	if (old) {
+		mp_mem_empty(old);
+		mp_mem_put(old);
+	}
+
+	tx = mp_tx_alloc();
+	mem = mp_mem_create(DMA_TO_DEVICE);
+	if (!tx || IS_ERR(mem)) {
+		err = tx ? PTR_ERR(mem) : -ENOMEM;
+		if (!IS_ERR(mem))
+			mp_mem_close(mem);
+		mem = NULL;
+		goto out;
+	}
+
+	mutex_lock(&mp->tx_lock);
+	err = mp_tx_start_locked(mp, &tx, &mem);
+	/* An old one, which is empty by now, or that which nobody needs. */
+	if (mem)
+		mp_mem_close(mem);
+	mutex_unlock(&mp->tx_lock);
+out:
+	mp_tx_free(tx);
+	/* A signal, or other work for the thread, is no failure. */
+	return err == -EINTR ? -EAGAIN : err;
+}
+
+/* Completion */
+
+/* The frames from @idx to @end are finished with: put what they lay in. */
+static void mp_tx_release(struct mp_tx *tx, u32 idx, u32 end)
+{
+	struct mp_page *pages[MP_TX_PUT_BATCH];
+	struct mp_txslot *slot;
+	struct mp_txbuf *buf;
+	int n = 0;
+	u32 i;
+
+	for (; idx != end; idx++) {
+		slot = mp_txslot(tx, idx);
+		for (i = 0; i < slot->nr_bufs; i++) {
+			buf = mp_txbuf(tx, slot->buf + i);
+			if (likely(buf->page))
+				pages[n++] = buf->page;
+			else
+				mp_bounce_put(&tx->bounces, buf->bounce);
+			if (n == MP_TX_PUT_BATCH) {
+				mp_pages_put(tx->mem, pages, n);
+				n = 0;
+			}
+		}
+	}
+	if (n)
+		mp_pages_put(tx->mem, pages, n);
+}
+
+static void mp_tx_complete_one(struct mp_tx *tx, struct mp_txslot *slot,
+			       long res)
+{
+	if (!slot->iocb)
+		return;
+	tx->waiting--;
+	slot->iocb->ki_complete(slot->iocb, res);
+}
+
+/* Complete what the NIC has sent.  Returns how many kiocbs that were. */
+static unsigned int mp_tx_reap(struct mp_tx *tx)
+{
+	u32 sent = mpassthru_tx_sent(&tx->txq), was = tx->waiting, idx;
+	struct mp_txslot *slot;
+
+	mp_tx_release(tx, tx->reaped, sent);
+	for (idx = tx->reaped; idx != sent; idx++) {
+		slot = mp_txslot(tx, idx);
+		mp_tx_complete_one(tx, slot, slot->res);
+	}
+	tx->reaped = sent;
+	return was - tx->waiting;
+}
+
+/* Segments and bufs in use begin with those of the oldest frame. */
+static u32 mp_tx_first_seg(struct mp_tx *tx)
+{
+	return tx->reaped == tx->txq.posted ? tx->seg :
+	       mp_txframe(tx, tx->reaped)->first;
+}
+
+static u32 mp_tx_first_buf(struct mp_tx *tx)
+{
+	return tx->reaped == tx->txq.posted ? tx->buf :
+	       mp_txslot(tx, tx->reaped)->buf;
+}
+
+static bool mp_tx_has_room(struct mp_tx *tx)
+{
+	return tx->txq.posted - tx->reaped <= tx->txq.mask &&
+	       tx->seg - mp_tx_first_seg(tx) < MP_TX_SEGS - MPASSTHRU_TX_SEGS &&
+	       tx->buf - mp_tx_first_buf(tx) < MP_TX_SEGS - MPASSTHRU_TX_SEGS;
+}
+
+/* Tell the driver of what was posted, and have it look what has been sent. */
+static void mp_tx_kick(struct mp_dev *mp, struct mp_tx *tx)
+{
+	struct mpassthru_port *port = &mp->port;
+
+	tx->kicked = tx->txq.posted;
+	/* NAPI may run when softirqs are enabled again: with tx_lock held, which
+	 * it does not take.
+	 */
+	local_bh_disable();
+	rcu_read_lock();
+	port->drv->tx_kick(port->dev, 0);
+	rcu_read_unlock();
+	local_bh_enable();
+}
+
+/* Is there something that has to be waited for? */
+static bool mp_tx_must_wait(struct mp_dev *mp, struct mp_tx *tx)
+{
+	return tx->waiting || tx->txq.posted != READ_ONCE(tx->txq.pushed) ||
+	       !mp_tx_has_room(tx) || READ_ONCE(mp->tx_wants_idle);
+}
+
+/**
+ * mp_tx_flush - ring the doorbell, and complete what has been sent
+ * @mp: device
+ *
+ * The socket becomes writable when there is more to complete, or room.
+ *
+ * Context: process.  Takes mp_dev.tx_lock.
+ * Return: kiocbs completed.
+ */
+int mp_tx_flush(struct mp_dev *mp)
+{
+	struct mp_tx *tx;
+	int n = 0;
+
+	mutex_lock(&mp->tx_lock);
+	tx = mp->tx;
+	if (!tx)
+		goto out;
+
+	if (tx->kicked != tx->txq.posted || tx->waiting)
+		mp_tx_kick(mp, tx);
+	do {
+		n += mp_tx_reap(tx);
+		/* Seen by mp_poll(); set before the flag that has the driver
+		 * call mp_tx_wake().
+		 */
+		smp_store_release(&mp->tx_waits, mp_tx_must_wait(mp, tx));
+		if (!mp->tx_waits)
+			break;
+	} while (!mpassthru_tx_wait(&tx->txq, tx->reaped));
+	/* Of no more use when nothing is waited for: left set, it costs one
+	 * wake-up at most.
+	 */
+out:
+	mutex_unlock(&mp->tx_lock);
+	return n;
+}
+
+/* &mpassthru_port_ops.tx_flush */
+void mp_tx_wake(struct mpassthru_txq *txq)
+{
+	struct mp_dev *mp = mp_from_port(txq->port);
+
+	WRITE_ONCE(mp->tx_waits, false);
+	mp_sock_writable(mp);
+}
+
+/* Posting */
+
+/**
+ * struct mp_txhead - what is copied of a frame before it is parsed
+ * @offload: the virtio-net header
+ * @have: bytes of @data
+ * @len: bytes of the frame
+ * @data: its beginning, with room for MP_TX_WHOLE bytes
+ */
+struct mp_txhead {
+	struct mp_offload	offload;
+	unsigned int		have;
+	unsigned int		len;
+	void			*data;
+};
+
+static bool mp_txhead_copy(struct mp_txhead *head, struct iov_iter *from,
+			   unsigned int need)
+{
+	unsigned int more = need - head->have;
+
+	if (copy_from_iter(head->data + head->have, more, from) != more)
+		return false;
+	head->have = need;
+	return true;
+}
+
+/* The NIC would pad a short frame, but not one of less than 17 bytes.  Where it
+ * works on the headers, there are more.
+ */
+static void mp_txhead_pad(struct mp_txhead *head)
+{
+	if (head->len >= ETH_ZLEN ||
+	    head->offload.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)
+		return;
+	memset(head->data + head->len, 0, ETH_ZLEN - head->len);
+	head->len = ETH_ZLEN;
+	head->have = ETH_ZLEN;
+}
+
+/* Afterwards @from is at what follows the headers.  -EFAULT when memory is not
+ * there, or has to be faulted in where that is disabled.
+ */
+static int mp_txhead_read(struct mp_dev *mp, struct mp_txhead *head,
+			  unsigned int hdr_sz, struct iov_iter *from)
+{
+	unsigned int flags = READ_ONCE(mp->flags);
+	size_t total = iov_iter_count(from);
+	struct virtio_net_hdr hdr;
+	int need;
+
+	if (!user_backed_iter(from) || total < hdr_sz + ETH_HLEN)
+		return -EINVAL;
+	if (total - hdr_sz > MP_TX_LONGEST)
+		return -EMSGSIZE;
+	if (!copy_from_iter_full(&hdr, sizeof(hdr), from))
+		return -EFAULT;
+	iov_iter_advance(from, hdr_sz - sizeof(hdr));
+
+	head->len = total - hdr_sz;
+	head->have = 0;
+	head->offload = (struct mp_offload) {
+		.flags		= hdr.flags,
+		.gso_type	= hdr.gso_type,
+		.gso_size	= tun_vnet16_to_cpu(flags, hdr.gso_size),
+		.csum_start	= tun_vnet16_to_cpu(flags, hdr.csum_start),
+		.csum_offset	= tun_vnet16_to_cpu(flags, hdr.csum_offset),
+	};
+	if (head->len <= MP_TX_WHOLE) {
+		if (!mp_txhead_copy(head, from, head->len))
+			return -EFAULT;
+		mp_txhead_pad(head);
+		return 0;
+	}
+
+	do {
+		need = mp_offload_hdrs(&head->offload, head->data, head->have,
+				       head->len);
+		if (need < 0)
+			return need;
+		if (!mp_txhead_copy(head, from, need))
+			return -EFAULT;
+		need = mp_offload_hdrs(&head->offload, head->data, head->have,
+				       head->len);
+	} while (need > (int)head->have);
+
+	return min(need, 0);
+}
+
+/* Of a frame that was copied whole: how much of it are headers. */
+static int mp_txhead_hdrs(const struct mp_txhead *head)
+{
+	return mp_offload_hdrs(&head->offload, head->data, head->have,
+			       head->len);
+}
+
+/* May a frame be posted to @tx?  With tx_lock held. */
+static int mp_tx_check(struct mp_dev *mp, const struct kiocb *iocb)
+{
+	struct net_device *dev = mp->port.dev;
+	struct mp_tx *tx = mp->tx;
+	bool used;
+
+	if (unlikely(current->mm != tx->mem->mm || READ_ONCE(tx->mem->closed)))
+		return tx->waiting ? -EBUSY : -ESTALE;
+	if (unlikely(iocb->ki_pos != mp->vnet_hdr_sz))
+		return -EAGAIN;
+	if (unlikely(!mp_tx_has_room(tx)))
+		return -ENOBUFS;
+
+	rcu_read_lock();
+	used = netdev_mp_egress_used(dev);
+	rcu_read_unlock();
+	if (unlikely(used)) {
+		mp->stats.tx_egress++;
+		goto copy;
+	}
+	if (unlikely(mp->tx_copies)) {
+		if (time_before(jiffies, mp->tx_copy_until))
+			goto copy;
+		/* Nothing may overtake them. */
+		if (sk_wmem_alloc_get(&mp->sk)) {
+			WRITE_ONCE(mp->tx_wants_idle, true);
+			schedule_delayed_work(&mp->tx_idle, 1);
+			return -ENOBUFS;
+		}
+		mp->tx_copies = false;
+	}
+	return 0;
+
+copy:
+	/* Nor may they overtake what was posted. */
+	if (tx->txq.posted != READ_ONCE(tx->txq.pushed))
+		return -ENOBUFS;
+	mp->tx_copies = true;
+	return -EAGAIN;
+}
+
+/* The NIC cannot send it: to the end of what was posted, and then for a while. */
+static int mp_tx_fall_back(struct mp_dev *mp)
+{
+	struct mp_tx *tx = mp->tx;
+
+	mp_tx_kick(mp, tx);
+	if (tx->txq.posted != READ_ONCE(tx->txq.pushed))
+		return -ENOBUFS;
+	mp->stats.tx_unfit++;
+	mp->tx_copies = true;
+	mp->tx_copy_until = jiffies + MP_TX_COPY_TIME;
+	return -EAGAIN;
+}
+
+static int mp_tx_refuse(struct mp_dev *mp, int err)
+{
+	if (err == -EOPNOTSUPP)
+		return mp_tx_fall_back(mp);
+	if (err != -EINTR)
+		mp->stats.tx_errors++;
+	return err;
+}
+
+/* Add @len bytes at @dma to the frame at the end of the FIFO. */
+static void mp_tx_add_seg(struct mp_tx *tx, struct mpassthru_txframe *frame,
+			  dma_addr_t dma, unsigned int len)
+{
+	struct mpassthru_txseg *seg;
+
+	if (frame->nr_segs) {
+		seg = &tx->txq.segs[(frame->first + frame->nr_segs - 1) &
+				    tx->txq.seg_mask];
+		/* The header buffer stays alone: it is what a driver reads. */
+		if (frame->nr_segs > 1 && seg->dma + seg->len == dma) {
+			seg->len += len;
+			return;
+		}
+	}
+	seg = &tx->txq.segs[(frame->first + frame->nr_segs++) &
+			    tx->txq.seg_mask];
+	seg->dma = dma;
+	seg->len = len;
+}
+
+static void mp_tx_add_page(struct mp_tx *tx, struct mpassthru_txframe *frame,
+			   struct mp_txslot *slot, struct mp_page *page,
+			   unsigned int offset, unsigned int len)
+{
+	*mp_txbuf(tx, slot->buf + slot->nr_bufs++) = (struct mp_txbuf) {
+		.page = page,
+	};
+	mp_page_sync_for_device(tx->mem, page, offset, len);
+	mp_tx_add_seg(tx, frame, page->dma + offset, len);
+}
+
+/* The header buffer, and what the NIC is to do.  Sets nothing that others see. */
+static int mp_tx_begin(struct mp_dev *mp, const struct mp_txhead *head)
+{
+	struct mp_tx *tx = mp->tx;
+	u32 idx = tx->txq.posted;
+	struct mpassthru_txframe *frame = mp_txframe(tx, idx);
+	struct mp_txslot *slot = mp_txslot(tx, idx);
+	void *data = mp_tx_hdr(tx, idx);
+	int hdrs, err;
+
+	frame->first = tx->seg;
+	frame->nr_segs = 0;
+	frame->len = head->len;
+	slot->buf = tx->buf;
+	slot->nr_bufs = 0;
+
+	if (unlikely(data != head->data))
+		memcpy(data, head->data, head->have);
+	hdrs = mp_txhead_hdrs(head);
+	if (unlikely(hdrs < 0))
+		return hdrs;
+	err = mp_offload_parse(&head->offload, mp->port.dev, data, hdrs, frame);
+	if (unlikely(err))
+		return err;
+
+	mp_tx_add_seg(tx, frame, mp_tx_hdr_dma(tx, idx), head->have);
+	return 0;
+}
+
+/* The frame at the end of the FIFO is complete. */
+static int mp_tx_append(struct mp_dev *mp, const struct mp_txhead *head,
+			struct kiocb *iocb)
+{
+	struct mp_tx *tx = mp->tx;
+	u32 idx = tx->txq.posted;
+	struct mpassthru_txframe *frame = mp_txframe(tx, idx);
+	struct mp_txslot *slot = mp_txslot(tx, idx);
+	bool whole = head->have == head->len;
+
+	if (tx->sync)
+		dma_sync_single_for_device(tx->bounces.dev,
+					   mp_tx_hdr_dma(tx, idx), head->have,
+					   DMA_TO_DEVICE);
+	slot->res = head->len + iocb->ki_pos;
+	tx->seg += frame->nr_segs;
+	tx->buf += slot->nr_bufs;
+	mp->stats.tx_posted++;
+	if (whole) {
+		mp->stats.tx_whole++;
+		slot->iocb = NULL;
+	} else {
+		slot->iocb = iocb;
+		tx->waiting++;
+	}
+	mpassthru_tx_post(&tx->txq);
+	return whole ? slot->res : -EIOCBQUEUED;
+}
+
+/* Give up the pages of the frame at the end of the FIFO. */
+static void mp_tx_abort(struct mp_tx *tx)
+{
+	u32 idx = tx->txq.posted;
+
+	mp_tx_release(tx, idx, idx + 1);
+}
+
+/* Payload whose pages are all pinned.  -ENOENT when one is not, or when that is
+ * more than fits.
+ */
+static int mp_tx_add_hits(struct mp_dev *mp, struct iov_iter from)
+{
+	struct mp_tx *tx = mp->tx;
+	u32 idx = tx->txq.posted;
+	struct mpassthru_txframe *frame = mp_txframe(tx, idx);
+	struct mp_txslot *slot = mp_txslot(tx, idx);
+	struct mp_page *pages[MPASSTHRU_TX_SEGS];
+	unsigned long addr;
+	size_t len, part;
+	int n, got, i;
+
+	while (iov_iter_count(&from)) {
+		addr = (unsigned long)iter_iov_addr(&from);
+		len = min(iter_iov_len(&from), iov_iter_count(&from));
+		if (!len) {
+			iov_iter_advance(&from, 0);
+			continue;
+		}
+		n = DIV_ROUND_UP(offset_in_page(addr) + len, PAGE_SIZE);
+		if (n + slot->nr_bufs > MPASSTHRU_TX_SEGS)
+			return -ENOENT;
+		got = mp_pages_find(tx->mem, addr, pages, n);
+		iov_iter_advance(&from, len);
+		for (i = 0; i < got; i++) {
+			part = min_t(size_t, len, PAGE_SIZE -
+				     offset_in_page(addr));
+			mp_tx_add_page(tx, frame, slot, pages[i],
+				       offset_in_page(addr), part);
+			addr += part;
+			len -= part;
+		}
+		if (unlikely(got != n))
+			return -ENOENT;
+	}
+	return frame->nr_segs > mp->port.tx_segs ? -ENOENT : 0;
+}
+
+/* As mp_tx_post(), if nothing has to be faulted in, pinned or allocated; else
+ * -ENOENT.
+ */
+static int mp_tx_post_hit(struct mp_dev *mp, struct kiocb *iocb,
+			  struct iov_iter from)
+{
+	struct mp_txhead head;
+	int err;
+
+	mutex_lock(&mp->tx_lock);
+	err = mp->tx ? mp_tx_check(mp, iocb) : -ESTALE;
+	if (unlikely(err))
+		goto out;
+
+	/* The slot is ours until it is posted. */
+	head.data = mp_tx_hdr(mp->tx, mp->tx->txq.posted);
+	pagefault_disable();
+	err = mp_txhead_read(mp, &head, iocb->ki_pos, &from);
+	pagefault_enable();
+	if (unlikely(err == -EFAULT)) {
+		err = -ENOENT;
+		goto out;
+	}
+	err = err ?: mp_tx_begin(mp, &head);
+	if (unlikely(err)) {
+		err = mp_tx_refuse(mp, err);
+		goto out;
+	}
+	if (head.have != head.len) {
+		err = mp_tx_add_hits(mp, from);
+		if (unlikely(err)) {
+			mp_tx_abort(mp->tx);
+			goto out;
+		}
+		mp->stats.tx_zerocopy++;
+	}
+	err = mp_tx_append(mp, &head, iocb);
+out:
+	mutex_unlock(&mp->tx_lock);
+	return err;
+}
+
+/**
+ * struct mp_txpart - a part of a frame that lies in one page
+ * @buf: what it lies in
+ * @offset: where in that
+ * @len: how much, in bytes
+ */
+struct mp_txpart {
+	struct mp_txbuf	buf;
+	u16		offset;
+	u16		len;
+};
+
+/**
+ * struct mp_txprep - a frame that is made ready without mp_dev.tx_lock
+ * @head: its beginning
+ * @mem: what it is pinned in, with a reference
+ * @nr: parts
+ * @parts: the payload
+ * @data: of @head
+ */
+struct mp_txprep {
+	struct mp_txhead	head;
+	struct mp_mem		*mem;
+	int			nr;
+	struct mp_txpart	parts[MPASSTHRU_TX_SEGS];
+	u8			data[MP_TX_WHOLE];
+};
+
+/* A page that cannot be pinned: its part of the frame is copied. */
+static int mp_txprep_bounce(struct mp_txpart *part, unsigned long addr)
+{
+	struct mp_bounce *bounce = mp_bounce_alloc();
+
+	/* Copy it elsewhere, then. */
+	if (!bounce)
+		return -EOPNOTSUPP;
+	if (copy_from_user(page_address(bounce->page),
+			   (const void __user *)addr, part->len)) {
+		mp_bounce_free(bounce);
+		return -EFAULT;
+	}
+	part->buf.bounce = bounce;
+	part->offset = 0;
+	return 0;
+}
+
+static int mp_txprep_page(struct mp_txprep *prep, unsigned long addr,
+			  size_t len)
+{
+	struct mp_txpart *part = &prep->parts[prep->nr];
+	struct mp_page *page;
+	int err;
+
+	part->buf = (struct mp_txbuf) {};
+	part->offset = offset_in_page(addr);
+	part->len = len;
+	page = mp_page_get(prep->mem, addr);
+	err = PTR_ERR_OR_ZERO(page);
+	/* Not there; or the guest is at its end. */
+	if (err == -EFAULT || err == -EINTR)
+		return err;
+	if (err)
+		err = mp_txprep_bounce(part, addr);
+	else
+		part->buf.page = page;
+	if (!err)
+		prep->nr++;
+	return err;
+}
+
+static int mp_txprep_pages(struct mp_txprep *prep, struct iov_iter *from)
+{
+	unsigned long addr;
+	size_t len;
+	int err;
+
+	while (iov_iter_count(from)) {
+		addr = (unsigned long)iter_iov_addr(from);
+		len = min3(iter_iov_len(from), iov_iter_count(from),
+			   PAGE_SIZE - offset_in_page(addr));
+		if (len) {
+			if (prep->nr == MPASSTHRU_TX_SEGS)
+				return -EOPNOTSUPP;
+			err = mp_txprep_page(prep, addr, len);
+			if (err)
+				return err;
+		}
+		iov_iter_advance(from, len);
+	}
+	return 0;
+}
+
+static void mp_txprep_end(struct mp_txprep *prep)
+{
+	struct mp_txbuf *buf;
+
+	while (prep->nr) {
+		buf = &prep->parts[--prep->nr].buf;
+		if (buf->page)
+			mp_pages_put(prep->mem, &buf->page, 1);
+		mp_bounce_free(buf->bounce);
+	}
+	mp_mem_put(prep->mem);
+}
+
+/* With tx_lock held; the parts become the queue's one by one. */
+static int mp_txprep_append(struct mp_dev *mp, struct mp_txprep *prep,
+			    struct kiocb *iocb)
+{
+	struct mp_tx *tx = mp->tx;
+	u32 idx = tx->txq.posted;
+	struct mpassthru_txframe *frame = mp_txframe(tx, idx);
+	struct mp_txslot *slot = mp_txslot(tx, idx);
+	struct mp_txpart *part;
+	bool bounced = false;
+	int err, i;
+
+	err = mp_tx_begin(mp, &prep->head);
+	if (err)
+		return mp_tx_refuse(mp, err);
+
+	for (i = 0; i < prep->nr; i++) {
+		part = &prep->parts[i];
+		if (part->buf.page) {
+			mp_tx_add_page(tx, frame, slot, part->buf.page,
+				       part->offset, part->len);
+			part->buf.page = NULL;
+			continue;
+		}
+		err = mp_bounce_map(&tx->bounces, part->buf.bounce);
+		if (err)
+			goto err_abort;
+		bounced = true;
+		*mp_txbuf(tx, slot->buf + slot->nr_bufs++) = part->buf;
+		mp_tx_add_seg(tx, frame, part->buf.bounce->dma, part->len);
+		part->buf.bounce = NULL;
+	}
+	err = -EOPNOTSUPP;
+	if (frame->nr_segs > mp->port.tx_segs)
+		goto err_abort;
+
+	if (bounced)
+		mp->stats.tx_bounced++;
+	else if (prep->nr)
+		mp->stats.tx_zerocopy++;
+	return mp_tx_append(mp, &prep->head, iocb);
+
+err_abort:
+	mp_tx_abort(tx);
+	return err == -EAGAIN ? -ENOBUFS : mp_tx_refuse(mp, err);
+}
+
+/* Returns -ENOENT when what the frame was made ready for is no more. */
+static int mp_txprep_try(struct mp_dev *mp, struct mp_txprep *prep,
+			 struct kiocb *iocb, struct iov_iter from)
+{
+	int err;
+
+	mutex_lock(&mp->tx_lock);
+	err = mp->tx ? mp_tx_check(mp, iocb) : -ENOENT;
+	if (!err)
+		prep->mem = mp_mem_get(mp->tx->mem);
+	mutex_unlock(&mp->tx_lock);
+	if (err)
+		return err;
+
+	prep->nr = 0;
+	prep->head.data = prep->data;
+	err = mp_txhead_read(mp, &prep->head, iocb->ki_pos, &from);
+	if (!err && prep->head.have != prep->head.len)
+		err = mp_txprep_pages(prep, &from);
+
+	mutex_lock(&mp->tx_lock);
+	if (!mp->tx || mp->tx->mem != prep->mem)
+		err = -ENOENT;
+	else if (err)
+		err = mp_tx_refuse(mp, err);
+	else
+		err = mp_tx_check(mp, iocb) ?:
+		      mp_txprep_append(mp, prep, iocb);
+	mutex_unlock(&mp->tx_lock);
+	mp_txprep_end(prep);
+	return err;
+}
+
+static noinline int mp_tx_post_miss(struct mp_dev *mp, struct kiocb *iocb,
+				    const struct iov_iter *from)
+{
+	struct mp_txprep *prep;
+	int tries, err;
+
+	prep = kmalloc_obj(*prep, GFP_KERNEL_ACCOUNT);
+	if (!prep)
+		return -ENOBUFS;
+	for (tries = 0; tries < MP_TX_TRIES; tries++) {
+		err = mp_txprep_try(mp, prep, iocb, *from);
+		if (likely(err != -ENOENT))
+			break;
+	}
+	kfree(prep);
+	return err == -ENOENT || err == -EINTR ? -EAGAIN : err;
+}
+
+/**
+ * mp_tx_post - append a frame to the FIFO
+ * @mp: device
+ * @iocb: completed in mp_tx_flush() or mp_tx_stop().  Its ki_complete() is called
+ *	with mp_dev.tx_lock held, and RTNL as well when the device is unbound: it
+ *	may neither sleep nor take a lock that is held while posting.  ki_pos is
+ *	where in the chain the frame begins, in bytes.
+ * @from: header and frame
+ *
+ * Context: process, not a kernel thread; the address space of @from is current.
+ * Handles faults in @from, and allocates memory that is charged to the memory
+ * cgroup.  Takes mmap_lock, then mp_dev.tx_lock, which is held only for what does
+ * not depend on the poster.
+ * Return: -EIOCBQUEUED, or without @iocb being queued:
+ *
+ * * bytes of header and frame: the frame was copied whole
+ * * -EAGAIN: send it by an skb, and ask again for the next; all that was posted
+ *   is in the ring
+ * * -ENOBUFS: no room, or something has to leave first: call mp_tx_flush(), and
+ *   try again when the socket is writable
+ * * -EFAULT, -EINVAL, -EMSGSIZE: dropped
+ * * -ENOTCONN: no device is bound
+ * * -EBUSY: in use from another address space
+ * * -EOPNOTSUPP: the device cannot, or from a kernel thread
+ * * -ENOMEM
+ */
+int mp_tx_post(struct mp_dev *mp, struct kiocb *iocb, struct iov_iter *from)
+{
+	int tries = MP_TX_TRIES, err;
+
+	for (;;) {
+		err = mp_tx_post_hit(mp, iocb, *from);
+		if (likely(err != -ESTALE || !tries--))
+			break;
+		err = mp_tx_start(mp);
+		if (err)
+			return err;
+	}
+	if (unlikely(err == -ENOENT))
+		err = mp_tx_post_miss(mp, iocb, from);
+	return err == -ESTALE ? -EAGAIN : err;
+}
+EXPORT_SYMBOL_IF_KUNIT(mp_tx_post);
+
+/* Stopping */
+
+static struct netdev_queue *mp_tx_netdev_queue(struct mp_dev *mp)
+{
+	return netdev_get_tx_queue(mp->port.dev, 0);
+}
+
+/* From now on @pushed stands still, or moves again. */
+static void mp_tx_set_closed(struct mp_dev *mp, struct mp_tx *tx, bool closed)
+{
+	struct netdev_queue *queue = mp_tx_netdev_queue(mp);
+
+	__netif_tx_lock_bh(queue);
+	tx->txq.closed = closed;
+	__netif_tx_unlock_bh(queue);
+}
+
+static bool mp_tx_is_idle(struct mp_tx *tx)
+{
+	return mpassthru_tx_sent(&tx->txq) == READ_ONCE(tx->txq.pushed);
+}
+
+/* Wait for what the NIC has.  False when that takes too long: it is paused, or
+ * hangs.
+ */
+static bool mp_tx_drain(struct mp_dev *mp, struct mp_tx *tx)
+{
+	int i;
+
+	for (i = 0; !mp_tx_is_idle(tx); i++) {
+		if (i == MP_TX_STOP_WAIT)
+			return false;
+		/* Interrupts may be moderated: have NAPI look. */
+		mp_tx_kick(mp, tx);
+		if (mp_tx_is_idle(tx))
+			break;
+		usleep_range(1000, 1500);
+	}
+	return true;
+}
+
+/* The NIC has nothing of ours any more, and gets nothing.  Kiocbs complete in
+ * order: what was sent, then what was not.
+ */
+static void mp_tx_finish(struct mp_dev *mp, struct mp_tx *tx)
+{
+	u32 end = tx->txq.posted, idx;
+	struct mp_txslot *slot;
+
+	mp_tx_reap(tx);
+	mp_tx_release(tx, tx->reaped, end);
+	for (idx = tx->reaped; idx != end; idx++) {
+		slot = mp_txslot(tx, idx);
+		/* Was given back already, and is not sent. */
+		if (!slot->iocb)
+			atomic64_inc(&mp->stats.dropped);
+		else
+			mp->stats.tx_rewound++;
+		mp_tx_complete_one(tx, slot, -ECANCELED);
+	}
+	tx->txq.posted = tx->reaped;
+	tx->kicked = tx->reaped;
+	WRITE_ONCE(mp->tx_waits, false);
+}
+
+/* With tx_lock held.  Returns whether it has to be done again, with RTNL. */
+static bool mp_tx_stop_locked(struct mp_dev *mp, bool rtnl)
+{
+	struct mp_tx *tx = mp->tx;
+
+	if (!tx || tx->txq.posted == tx->reaped)
+		return false;
+
+	/* As much as the ring has room for is sent. */
+	mp_tx_kick(mp, tx);
+	mp_tx_set_closed(mp, tx, true);
+	if (!mp_tx_drain(mp, tx)) {
+		if (!rtnl) {
+			mp_tx_set_closed(mp, tx, false);
+			return true;
+		}
+		mp->port.drv->tx_reset(mp->port.dev, 0);
+		WARN_ON_ONCE(!mp_tx_is_idle(tx));
+	}
+	mp_tx_finish(mp, tx);
+	mp_tx_set_closed(mp, tx, false);
+	return false;
+}
+
+/**
+ * mp_tx_stop - give back what is posted
+ * @mp: device
+ *
+ * What the NIC has counts as sent, and is waited for: some milliseconds.  The
+ * kiocbs of the others complete with -ECANCELED, in order: they are the last that
+ * were posted.
+ *
+ * Context: process.  Takes RTNL, where the NIC does not answer, and
+ * mp_dev.tx_lock.  Does not touch the memory of the poster, which may be gone.
+ */
+void mp_tx_stop(struct mp_dev *mp)
+{
+	bool again;
+
+	mutex_lock(&mp->tx_lock);
+	again = mp_tx_stop_locked(mp, false);
+	mutex_unlock(&mp->tx_lock);
+	if (!again)
+		return;
+
+	rtnl_lock();
+	mutex_lock(&mp->tx_lock);
+	mp_tx_stop_locked(mp, true);
+	mutex_unlock(&mp->tx_lock);
+	rtnl_unlock();
+}
+EXPORT_SYMBOL_IF_KUNIT(mp_tx_stop);
+
+/**
+ * mp_tx_unbind - end zero-copy for good: the device goes
+ * @mp: device
+ *
+ * As mp_tx_stop(); and nothing is mapped for the device any more.
+ *
+ * Context: process, RTNL held.
+ * Return: what the caller gives to mp_tx_free() an RCU grace period later, or
+ * NULL.
+ */
+struct mp_tx *mp_tx_unbind(struct mp_dev *mp)
+{
+	struct mp_tx *tx;
+
+	ASSERT_RTNL();
+
+	mutex_lock(&mp->tx_lock);
+	mp->tx_unbound = true;
+	mp_tx_stop_locked(mp, true);
+	tx = mp->tx;
+	mp->tx = NULL;
+	if (tx) {
+		RCU_INIT_POINTER(mp->port.txq, NULL);
+		mp_tx_unmap_hdrs(tx);
+		mp_bounces_empty(&tx->bounces);
+		mp_mem_close(tx->mem);
+	}
+	WRITE_ONCE(mp->tx_waits, false);
+	mutex_unlock(&mp->tx_lock);
+	/* Whoever posted may have to notice. */
+	mp_sock_writable(mp);
+	return tx;
+}
+
+/**
+ * mp_tx_bound - the device may be posted to
+ * @mp: device
+ *
+ * Context: process, RTNL held.
+ */
+void mp_tx_bound(struct mp_dev *mp)
+{
+	mutex_lock(&mp->tx_lock);
+	mp->tx_unbound = false;
+	mutex_unlock(&mp->tx_lock);
+}
+
+/**
+ * mp_tx_changed - the device went down, or its carrier came or went
+ * @mp: device that is bound
+ *
+ * What is posted may have to be dropped now.
+ *
+ * Context: process, RTNL held.
+ */
+void mp_tx_changed(struct mp_dev *mp)
+{
+	mutex_lock(&mp->tx_lock);
+	if (mp->tx)
+		mp_tx_kick(mp, mp->tx);
+	mutex_unlock(&mp->tx_lock);
+}
+
+/* Skbs may not be overtaken, see mp_tx_check(): have they left? */
+void mp_tx_idle_work(struct work_struct *work)
+{
+	struct mp_dev *mp = container_of(to_delayed_work(work), struct mp_dev,
+					 tx_idle);
+
+	if (sk_wmem_alloc_get(&mp->sk)) {
+		schedule_delayed_work(&mp->tx_idle, 1);
+		return;
+	}
+	WRITE_ONCE(mp->tx_wants_idle, false);
+	WRITE_ONCE(mp->tx_waits, false);
+	mp_sock_writable(mp);
+}
+
+/**
+ * mp_tx_show - counters for fdinfo
+ * @mp: device
+ * @m: file
+ *
+ * Context: process.
+ */
+void mp_tx_show(struct mp_dev *mp, struct seq_file *m)
+{
+	const struct mp_stats *stats = &mp->stats;
+	u32 outstanding = 0;
+	struct mp_mem *mem;
+
+	mutex_lock(&mp->tx_lock);
+	mem = mp->tx ? mp->tx->mem : NULL;
+	if (mp->tx)
+		outstanding = mp->tx->txq.posted - mpassthru_tx_sent(&mp->tx->txq);
+
+	seq_printf(m, "mp-tx-posted:\t%llu\n", stats->tx_posted);
+	seq_printf(m, "mp-tx-outstanding:\t%u\n", outstanding);
+	seq_printf(m, "mp-tx-zerocopy:\t%llu\n", stats->tx_zerocopy);
+	seq_printf(m, "mp-tx-copied-whole:\t%llu\n", stats->tx_whole);
+	seq_printf(m, "mp-tx-bounced:\t%llu\n", stats->tx_bounced);
+	seq_printf(m, "mp-tx-fallback-egress:\t%llu\n", stats->tx_egress);
+	seq_printf(m, "mp-tx-fallback-frame:\t%llu\n", stats->tx_unfit);
+	seq_printf(m, "mp-tx-rewound:\t%llu\n", stats->tx_rewound);
+	seq_printf(m, "mp-tx-errors:\t%llu\n", stats->tx_errors);
+	seq_printf(m, "mp-tx-pinned:\t%u\n",
+		   mem ? atomic_read(&mem->pinned) : 0);
+	seq_printf(m, "mp-tx-pin-limit:\t%u\n", mem ? READ_ONCE(mem->limit) : 0);
+	seq_printf(m, "mp-tx-pin-hits:\t%llu\n", mem ? READ_ONCE(mem->hits) : 0);
+	seq_printf(m, "mp-tx-pin-misses:\t%llu\n",
+		   mem ? READ_ONCE(mem->misses) : 0);
+	mutex_unlock(&mp->tx_lock);
+}
