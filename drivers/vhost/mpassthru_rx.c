@@ -690,6 +690,13 @@ static int mp_rx_post_hit(struct mp_dev *mp, struct kiocb *iocb,
 		err = -EAGAIN;
 		if (iocb->ki_pos != mp->vnet_hdr_sz)
 			goto err_unlock;
+		/* Nor is it switched on and off again for a buffer that is too
+		 * short: frames that come in between are lost.
+		 */
+		err = -EMSGSIZE;
+		if (rcu_access_pointer(mp->dev) && iov_iter_count(to) <
+		    mp->vnet_hdr_sz + mp->port.data_len)
+			goto err_unlock;
 		mutex_unlock(&mp->lock);
 		err = mp_rx_start(mp);
 		if (err)

@@ -1361,6 +1361,21 @@ static void rx_header_of_another_length(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, rx_post_segs(test, 1, &iov, 1, 10), -EAGAIN);
 }
 
+/* Frames would be lost while it is on. */
+static void rx_short_buffer_starts_nothing(struct kunit *test)
+{
+	struct iovec iov = { rx_buf(test, 0), RX_HDR + RX_DATA_LEN - 1 };
+	struct rx_test *t = test->priv;
+
+	KUNIT_EXPECT_EQ(test, rx_post_segs(test, 0, &iov, 1, RX_HDR),
+			-EMSGSIZE);
+	KUNIT_EXPECT_NULL(test, t->mp->rx);
+	iov.iov_len++;
+	KUNIT_EXPECT_EQ(test, rx_post_segs(test, 0, &iov, 1, RX_HDR),
+			-EIOCBQUEUED);
+	KUNIT_EXPECT_NOT_NULL(test, t->mp->rx);
+}
+
 /* The header apart, as without mergeable buffers; or split in many. */
 static void rx_segments(struct kunit *test)
 {
@@ -1418,6 +1433,7 @@ static struct kunit_case rx_cases[] = {
 	KUNIT_CASE(rx_bad_frame_is_one_for_nobody),
 	KUNIT_CASE(rx_lost_memory_goes_back_empty),
 	KUNIT_CASE(rx_header_of_another_length),
+	KUNIT_CASE(rx_short_buffer_starts_nothing),
 	KUNIT_CASE(rx_segments),
 	KUNIT_CASE(rx_starts_are_limited),
 	{}
