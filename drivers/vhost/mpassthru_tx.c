@@ -189,6 +189,7 @@ void mp_tx_free(struct mp_tx *tx)
 	kvfree(tx->txq.frames);
 	kfree(tx);
 }
+EXPORT_SYMBOL_IF_KUNIT(mp_tx_free);
 
 /* Charged to the poster: without locks. */
 static struct mp_tx *mp_tx_alloc(void)
@@ -463,6 +464,7 @@ out:
 	mutex_unlock(&mp->tx_lock);
 	return n;
 }
+EXPORT_SYMBOL_IF_KUNIT(mp_tx_flush);
 
 /* &mpassthru_port_ops.tx_flush */
 void mp_tx_wake(struct mpassthru_txq *txq)
@@ -472,6 +474,7 @@ void mp_tx_wake(struct mpassthru_txq *txq)
 	WRITE_ONCE(mp->tx_waits, false);
 	mp_sock_writable(mp);
 }
+EXPORT_SYMBOL_IF_KUNIT(mp_tx_wake);
 
 /* Posting */
 
@@ -1212,6 +1215,7 @@ struct mp_tx *mp_tx_unbind(struct mp_dev *mp)
 	mp_sock_writable(mp);
 	return tx;
 }
+EXPORT_SYMBOL_IF_KUNIT(mp_tx_unbind);
 
 /**
  * mp_tx_bound - the device may be posted to
