@@ -2,7 +2,8 @@
 # kunit.sh: built-in KUnit suites ran at boot; take over what they said.
 . /src/lab/l1/lib.sh
 
-for name in mpassthru_port mpassthru_fifo mpassthru_mem mpassthru_rx igb_mp; do
+for name in mpassthru_port mpassthru_fifo mpassthru_mem mpassthru_rx igb_mp \
+	igb_mp_tx; do
 	suite=/sys/kernel/debug/kunit/$name/results
 	if ! grep -q "^    ok " $suite; then
 		result "$name" fail "no such suite in this kernel, or no case passed"
