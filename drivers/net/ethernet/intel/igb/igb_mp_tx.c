@@ -9,9 +9,9 @@
  *
  * A frame for which there is no room, or that comes while the queue is stopped,
  * stays in the FIFO.  Nothing is kept about that: each round of NAPI ends with
- * igb_mp_tx_poll(), which takes the transmit lock, whether or not frames seem to
- * wait.  Who left one there held the lock before, then the round sees it, or
- * after, then it has seen what the round made room for.
+ * igb_mp_tx_poll(), which takes the transmit lock, whether or not frames seem
+ * to wait.  Who left a frame there held the lock before the round did, which
+ * then sees the frame; or after it, and then saw the room that it made.
  */
 
 #include <linux/limits.h>
@@ -150,8 +150,8 @@ static unsigned int igb_mp_tx_frame(struct igb_ring *ring,
 	return bytes;
 }
 
-/* A descriptor for each segment, one more wherever 32 KB of it are full, one for
- * a context, and the gap of igb_xmit_frame_ring().
+/* A descriptor for each segment, one more wherever 32 KB of it are full, one
+ * for a context, and the gap of igb_xmit_frame_ring().
  */
 static bool igb_mp_tx_room(struct igb_ring *ring,
 			   const struct mpassthru_txframe *frame)
@@ -179,8 +179,8 @@ static unsigned int igb_mp_tx_fill(struct igb_ring *ring,
 	return bytes;
 }
 
-/* What BQL lets a queue have that is not stopped.  One that has just reached its
- * limit gets a frame more.
+/* What BQL lets a queue have that is not stopped.  One that has just reached
+ * its limit gets a frame more.
  */
 static unsigned int igb_mp_tx_limit(const struct netdev_queue *nq)
 {
@@ -237,7 +237,9 @@ static bool igb_mp_tx_sent(const struct igb_ring *ring)
 			cpu_to_le32(E1000_TXD_STAT_DD));
 }
 
-/* Push, or drop.  Transmit lock held.  Returns the ring whose NAPI is to run. */
+/* Push, or drop.  Transmit lock held.  Returns the ring whose NAPI is to run,
+ * or NULL.
+ */
 static struct igb_ring *igb_mp_tx_run(struct igb_adapter *adapter,
 				      struct mpassthru_txq *txq,
 				      unsigned int queue)
@@ -269,8 +271,8 @@ static struct igb_ring *igb_mp_tx_run(struct igb_adapter *adapter,
  * @netdev: network device
  * @queue: index of the transmit queue
  *
- * What the NIC has sent is left to NAPI, never cleaned beside it.  NAPI runs when
- * the caller enables softirqs.
+ * What the NIC has sent is left to NAPI, never cleaned beside it.  NAPI runs
+ * when the caller enables softirqs.
  *
  * Context: process, softirqs disabled, RCU read side.
  */
@@ -299,9 +301,9 @@ void igb_mp_tx_kick(struct net_device *netdev, unsigned int queue)
  * To be followed by igb_mp_tx_poll(), but not in netpoll: that runs beside an
  * interrupt, which brings it.
  *
- * Context: NAPI, netpoll.  There are frames pushed to @txq and not done, so that
- * it is not freed before; afterwards it is valid as long as softirqs, which are
- * an RCU read side, are disabled.
+ * Context: NAPI, netpoll.  There are frames pushed to @txq and not done, so
+ * that it is not freed before; afterwards it is valid as long as softirqs,
+ * which are an RCU read side, are disabled.
  */
 void igb_mp_tx_done(struct igb_ring *ring, struct mpassthru_txq *txq,
 		    unsigned int n)
@@ -409,8 +411,8 @@ static bool igb_mp_tx_busy(const struct net_device *netdev, unsigned int queue)
 	return busy;
 }
 
-/* End a ring whose NIC is not to be reset, and keep that off the bus.  The stack
- * may be about to transmit, unless the device is down.
+/* End a ring whose NIC is not to be reset, and keep that off the bus.  The
+ * stack may be about to transmit, unless the device is down.
  */
 static void igb_mp_tx_cut(struct igb_adapter *adapter, struct igb_ring *ring)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit tests of igb_mp_tx.c, which includes this: the words that a NIC reads, in
- * a ring that has none.
+ * KUnit tests of igb_mp_tx.c, which includes this: the words that a NIC reads,
+ * in a ring that has none.
  */
 
 #include <kunit/test.h>
@@ -53,8 +53,8 @@ static struct igb_mp_tx_test *igb_mp_tx_test_init(struct kunit *test)
 	return t;
 }
 
-/* Post a frame of segments of these lengths, 0 ends them.  Segment n is at n + 1
- * MB.
+/* Post a frame of segments of these lengths, 0 ends them.  Segment n is at
+ * n + 1 MB.
  */
 static struct mpassthru_txframe *
 igb_mp_tx_test_post(struct igb_mp_tx_test *t, const u32 *lens)
