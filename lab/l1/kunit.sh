@@ -3,7 +3,7 @@
 . /src/lab/l1/lib.sh
 
 for name in mpassthru_port mpassthru_fifo mpassthru_mem mpassthru_rx \
-	    mpassthru_offload mpassthru_tx igb_mp; do
+	    mpassthru_offload mpassthru_tx igb_mp igb_mp_tx; do
 	suite=/sys/kernel/debug/kunit/$name/results
 	if ! grep -q "^    ok " $suite; then
 		result "$name" fail "no such suite in this kernel, or no case passed"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * mpassthru: receive into buffers that a guest posted.
+ * mpassthru: the port, and receive into buffers that a guest posted.
  *
  * The ring is armed from the FIFO of include/linux/mpassthru.h and completes in
  * its order, so that nothing is kept per descriptor.  What keeps a frame inside
@@ -18,6 +18,11 @@
  * under way for some time after RXDCTL.ENABLE reads 0.
  */
 #define IGB_MP_POLLS	20
+
+/* Segments of a frame at most.  With its context, where it is cut at 32 KB, and
+ * a gap it takes half of the smallest ring.
+ */
+#define IGB_MP_TX_SEGS	min(IGB_MIN_TXD / 2 - 5, MPASSTHRU_TX_SEGS)
 
 /**
  * igb_mp_max_frame - longest frame that the NIC has to take in while bound
@@ -56,19 +61,29 @@ bool igb_mp_mtu_ok(const struct net_device *netdev, unsigned int mtu)
 	return mpassthru_len_ok(netdev, igb_mp_data_len(mtu));
 }
 
-/* Can the NIC be reset, or has it taken the reset that was before?  Not one
- * whose channel is frozen, or whose registers read as ones.
+/**
+ * igb_mp_answers - can the NIC be reset, or has it taken the reset before
+ * @adapter: the device
+ *
+ * Context: any.
+ * Return: false when its channel is frozen, or its registers read as ones
  */
-static bool igb_mp_answers(const struct igb_adapter *adapter)
+bool igb_mp_answers(const struct igb_adapter *adapter)
 {
 	return !pci_channel_offline(adapter->pdev) &&
 	       !E1000_REMOVED(adapter->hw.hw_addr);
 }
 
-/* The NIC has not confirmed that it is finished with the ring.  Without bus
- * mastering it starts no DMA, whatever its registers say or do not say.
+/**
+ * igb_mp_bus_off - the NIC has not confirmed that it is finished with a ring
+ * @adapter: the device
+ *
+ * Without bus mastering it starts no DMA, whatever its registers say or do not
+ * say.
+ *
+ * Context: process.
  */
-static void igb_mp_bus_off(struct igb_adapter *adapter)
+void igb_mp_bus_off(struct igb_adapter *adapter)
 {
 	struct pci_dev *pdev = adapter->pdev;
 	u16 command;
@@ -141,10 +156,16 @@ static void igb_mp_kick(struct igb_adapter *adapter,
 		wr32(E1000_ICS, E1000_ICS_RXDMT0);
 }
 
-/* An interrupt that came while NAPI was disabled is lost and has left its
+/**
+ * igb_mp_poll - run NAPI after it was disabled
+ * @ring: ring of the vector
+ *
+ * An interrupt that came while NAPI was disabled is lost and has left its
  * vector masked (EIAM): only the end of a poll unmasks it.
+ *
+ * Context: process.
  */
-static void igb_mp_poll(struct igb_ring *ring)
+void igb_mp_poll(struct igb_ring *ring)
 {
 	local_bh_disable();
 	napi_schedule(&ring->q_vector->napi);
@@ -246,6 +267,8 @@ static const struct mpassthru_driver_ops igb_mp_ops = {
 	.port_changed	= igb_mp_port_changed,
 	.rx_restart	= igb_mp_rx_restart,
 	.rx_wake	= igb_mp_rx_wake,
+	.tx_kick	= igb_mp_tx_kick,
+	.tx_reset	= igb_mp_tx_reset,
 };
 
 /* Rules of ethtool -N outlive the queues that they steer to. */
@@ -271,8 +294,9 @@ static bool igb_mp_steered(struct igb_adapter *adapter)
  * @extack: returns the reason of a failure
  *
  * Context: process, RTNL held.
- * Return: 0; -EOPNOTSUPP with SR-IOV or jumbo frames; -EBUSY with AF_XDP or
- * rules that steer to another queue; -EINVAL with more than one queue.
+ * Return: 0; -EOPNOTSUPP with SR-IOV or jumbo frames; -EBUSY with AF_XDP, rules
+ * that steer to another queue, or a qdisc that is offloaded; -EINVAL with more
+ * than one queue.
  */
 int igb_mp_port_prep(struct net_device *netdev, struct mpassthru_port *port,
 		     struct netlink_ext_ack *extack)
@@ -302,6 +326,15 @@ int igb_mp_port_prep(struct net_device *netdev, struct mpassthru_port *port,
 				       netdev->name);
 		return -EBUSY;
 	}
+	/* A launch time would have to be in every context, and credits are
+	 * those of frames that the qdisc has seen.
+	 */
+	if (adapter->flags & IGB_FLAG_FQTSS) {
+		NL_SET_ERR_MSG_FMT_MOD(extack,
+				       "a qdisc is offloaded: see tc qdisc show dev %s",
+				       netdev->name);
+		return -EBUSY;
+	}
 	if (igb_mp_data_len(netdev->mtu) > IGB_RXBUFFER_2048) {
 		NL_SET_ERR_MSG_FMT_MOD(extack,
 				       "MTU %u is above %zu: ip link set %s mtu",
@@ -314,6 +347,7 @@ int igb_mp_port_prep(struct net_device *netdev, struct mpassthru_port *port,
 	port->hdr_len = 0;
 	port->data_len = igb_mp_data_len(netdev->mtu);
 	port->npages = 1;
+	port->tx_segs = IGB_MP_TX_SEGS;
 	port->drv = &igb_mp_ops;
 	return 0;
 }
@@ -471,6 +505,9 @@ int igb_mp_clean_rx_irq(struct igb_q_vector *q_vector,
 	ring->next_to_clean = ntc;
 
 	igb_update_rx_stats(q_vector, total_packets, total_bytes);
+	u64_stats_update_begin(&ring->rx_syncp);
+	ring->rx_stats.mp += total_packets;
+	u64_stats_update_end(&ring->rx_syncp);
 	igb_mp_alloc_rx_buffers(ring, rxq);
 	if (mpassthru_rx_flush(rxq, total_packets, igb_desc_unused(ring)))
 		return budget;
