@@ -38,6 +38,10 @@ static int mp_sendmsg(struct socket *sock, struct msghdr *m, size_t total_len)
 		return 0;
 	}
 
+	/* Of nothing: no frame is that short. */
+	if (!m->msg_control && !iov_iter_count(&m->msg_iter))
+		return 0;
+
 	return mp_copy_write(mp, &m->msg_iter, m->msg_flags & MSG_DONTWAIT);
 }
 
