@@ -172,7 +172,8 @@ EXPORT_SYMBOL_GPL(mpassthru_get_socket);
  *
  * Two who post stop each other: what one fetches was meant for the other, and
  * where one of them copies, each of its frames ends zero-copy.  A virtqueue of
- * vhost-net has the claim for its direction as long as the socket is its backend.
+ * vhost-net has the claim for its direction, as long as the socket is its
+ * backend.
  *
  * Context: process.
  * Return: 0, to be undone by mpassthru_unclaim(); -EBUSY when somebody has it,
