@@ -177,30 +177,33 @@ EXPORT_SYMBOL_GPL(mpassthru_get_socket);
 /**
  * mpassthru_claim - become the one who posts to a descriptor
  * @sock: from mpassthru_get_socket()
+ * @dir: READ for what is received, WRITE for what is sent
  *
  * Two who post stop each other: what one fetches was meant for the other, and
- * where one of them copies, each of its frames ends zero-copy.  A vhost-net
- * receive virtqueue has the claim as long as the socket is its backend.
+ * where one of them copies, each of its frames ends zero-copy.  A virtqueue of
+ * vhost-net has the claim for its direction, as long as the socket is its
+ * backend.
  *
  * Context: process.
  * Return: 0, to be undone by mpassthru_unclaim(); -EBUSY when somebody has it,
  * and the log says who.
  */
-int mpassthru_claim(struct socket *sock)
+int mpassthru_claim(struct socket *sock, unsigned int dir)
 {
 	struct mp_dev *mp = container_of(sock, struct mp_dev, sock);
 	struct net_device *dev;
 	pid_t owner;
 
-	owner = cmpxchg(&mp->claimed_by, 0, task_tgid_nr(current));
+	owner = cmpxchg(&mp->claimed_by[dir], 0, task_tgid_nr(current));
 	if (!owner)
 		return 0;
 
 	rcu_read_lock();
 	dev = rcu_dereference(mp->dev);
-	net_notice_ratelimited("mpassthru: process %d cannot receive from the descriptor of %s: another vhost device does, of process %d; end that first\n",
-			       task_tgid_nr(current), dev ? dev->name : "-",
-			       owner);
+	net_notice_ratelimited("mpassthru: process %d cannot %s the descriptor of %s: another vhost device does, of process %d; end that first\n",
+			       task_tgid_nr(current),
+			       dir == READ ? "receive from" : "send to",
+			       dev ? dev->name : "-", owner);
 	rcu_read_unlock();
 	return -EBUSY;
 }
@@ -209,15 +212,16 @@ EXPORT_SYMBOL_GPL(mpassthru_claim);
 /**
  * mpassthru_unclaim - let others post to a descriptor
  * @sock: what mpassthru_claim() succeeded for; nothing is posted to it
+ * @dir: the same as then
  *
  * Context: any.
  */
-void mpassthru_unclaim(struct socket *sock)
+void mpassthru_unclaim(struct socket *sock, unsigned int dir)
 {
 	struct mp_dev *mp = container_of(sock, struct mp_dev, sock);
 
 	/* All that we did is over for who claims it next. */
-	smp_store_release(&mp->claimed_by, 0);
+	smp_store_release(&mp->claimed_by[dir], 0);
 }
 EXPORT_SYMBOL_GPL(mpassthru_unclaim);
 

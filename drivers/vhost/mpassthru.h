@@ -100,7 +100,7 @@ struct mp_stats {
  * @flags: TUN_VNET_*
  * @vnet_hdr_sz: bytes in front of each frame.  Written under RTNL and @lock.
  * @features: offloads that the reader accepts, as of TUNSETOFFLOAD
- * @claimed_by: process of mpassthru_claim(), or 0
+ * @claimed_by: process of mpassthru_claim(), or 0; by direction
  * @stats: counters
  */
 struct mp_dev {
@@ -125,7 +125,7 @@ struct mp_dev {
 	unsigned int			flags;
 	int				vnet_hdr_sz;
 	netdev_features_t		features;
-	pid_t				claimed_by;
+	pid_t				claimed_by[2];
 	struct mp_stats			stats;
 };
 

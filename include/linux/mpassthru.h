@@ -669,20 +669,20 @@ static inline bool mpassthru_bound(const struct net_device *dev)
 
 #if IS_ENABLED(CONFIG_VHOST_PASSTHRU)
 struct socket *mpassthru_get_socket(struct file *file);
-int mpassthru_claim(struct socket *sock);
-void mpassthru_unclaim(struct socket *sock);
+int mpassthru_claim(struct socket *sock, unsigned int dir);
+void mpassthru_unclaim(struct socket *sock, unsigned int dir);
 #else
 static inline struct socket *mpassthru_get_socket(struct file *file)
 {
 	return ERR_PTR(-EINVAL);
 }
 
-static inline int mpassthru_claim(struct socket *sock)
+static inline int mpassthru_claim(struct socket *sock, unsigned int dir)
 {
 	return 0;
 }
 
-static inline void mpassthru_unclaim(struct socket *sock)
+static inline void mpassthru_unclaim(struct socket *sock, unsigned int dir)
 {
 }
 #endif
