@@ -248,9 +248,6 @@ static struct igb_ring *igb_mp_tx_run(struct igb_adapter *adapter,
 	struct igb_ring *ring;
 	bool again;
 
-	if (!mpassthru_tx_may_push(txq))
-		return NULL;
-
 	/* Who sees the bit has no ring.  Who does not holds the lock, and
 	 * igb_down(), which has set it, takes the lock before it touches one.
 	 */
@@ -262,7 +259,8 @@ static struct igb_ring *igb_mp_tx_run(struct igb_adapter *adapter,
 	}
 
 	ring = adapter->tx_ring[queue];
-	again = igb_mp_tx_push(ring, netdev_get_tx_queue(netdev, queue), txq);
+	again = mpassthru_tx_may_push(txq) &&
+		igb_mp_tx_push(ring, netdev_get_tx_queue(netdev, queue), txq);
 	return again || igb_mp_tx_sent(ring) ? ring : NULL;
 }
 
