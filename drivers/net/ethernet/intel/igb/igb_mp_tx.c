@@ -369,10 +369,12 @@ void igb_mp_clean_tx_ring(struct igb_ring *ring, struct mpassthru_txq *txq,
 	if (unlikely(!igb_mp_answers(adapter)))
 		igb_mp_bus_off(adapter);
 
+	local_bh_disable();
 	rcu_read_lock();
 	mpassthru_tx_done(txq, n);
 	mpassthru_tx_flush(txq);
 	rcu_read_unlock();
+	local_bh_enable();
 }
 
 /**
