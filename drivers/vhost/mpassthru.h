@@ -92,6 +92,8 @@ struct mp_stats {
  * @tx: zero-copy transmit, from the first frame until the device is unbound.
  *	Written under @tx_lock.
  * @tx_unbound: none may be made.  Written under RTNL and @tx_lock.
+ * @tx_cancelled: nor before mp_tx_stop(): the poster has to notice first that
+ *	kiocbs were cancelled.  Under @tx_lock.
  * @tx_waits: the poster waits for the socket to become writable
  * @tx_copies: skbs were sent, and may be on their way
  * @tx_copy_until: skbs are sent until then, in jiffies
@@ -117,6 +119,7 @@ struct mp_dev {
 	struct mutex			tx_lock;	/* see above */
 	struct mp_tx			*tx;
 	bool				tx_unbound;
+	bool				tx_cancelled;
 	bool				tx_waits;
 	bool				tx_copies;
 	bool				tx_wants_idle;

@@ -261,6 +261,11 @@ static int mp_tx_start_locked(struct mp_dev *mp, struct mp_tx **new,
 
 	if (!dev || mp->tx_unbound)
 		return -ENOTCONN;
+	/* Unbound and bound again while the poster looked away: a frame sent
+	 * now would be ahead of those that it has to take back.
+	 */
+	if (mp->tx_cancelled)
+		return -EAGAIN;
 	(*mem)->dev = dev->dev.parent;
 	if (tx) {
 		/* Another address space: see mp_tx_start(). */
@@ -1122,6 +1127,7 @@ static void mp_tx_finish(struct mp_dev *mp, struct mp_tx *tx)
 			atomic64_inc(&mp->stats.dropped);
 		else
 			mp->stats.tx_rewound++;
+		mp->tx_cancelled |= !!slot->iocb;
 		mp_tx_complete_one(tx, slot, -ECANCELED);
 	}
 	tx->txq.posted = tx->reaped;
@@ -1170,6 +1176,8 @@ void mp_tx_stop(struct mp_dev *mp)
 
 	mutex_lock(&mp->tx_lock);
 	again = mp_tx_stop_locked(mp, false);
+	if (!again)
+		mp->tx_cancelled = false;
 	mutex_unlock(&mp->tx_lock);
 	if (!again)
 		return;
@@ -1177,6 +1185,7 @@ void mp_tx_stop(struct mp_dev *mp)
 	rtnl_lock();
 	mutex_lock(&mp->tx_lock);
 	mp_tx_stop_locked(mp, true);
+	mp->tx_cancelled = false;
 	mutex_unlock(&mp->tx_lock);
 	rtnl_unlock();
 }

@@ -102,12 +102,14 @@ TEST_F_TIMEOUT(vhost, second_refused, CLOCK_TEST)
 					w->fd) != -EBUSY);
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_EQ(0, status);
-	/* Any number may send. */
-	EXPECT_EQ(0, vhost_set_backend(&self->other.vhost, GUEST_TX, w->fd));
-	EXPECT_EQ(0, flow_start_tx(w, &self->other));
+	/* Each direction has one owner. */
+	EXPECT_EQ(-EBUSY, vhost_set_backend(&self->other.vhost, GUEST_TX,
+					    w->fd));
 	/* The one that has it may ask again. */
 	EXPECT_EQ(0, vhost_set_backend(&self->g.vhost, GUEST_RX, w->fd));
+	EXPECT_EQ(0, vhost_set_backend(&self->g.vhost, GUEST_TX, w->fd));
 	EXPECT_EQ(0, flow_repeat(w, &self->g, 256, 900, 32));
+	EXPECT_EQ(0, flow_start_tx(w, &self->g));
 	EXPECT_EQ(rewound, wire_count(w, "rewound"));
 }
 
