@@ -42,7 +42,8 @@ static void lay_out(struct guest *g)
 					   sizeof(struct vring_desc),
 					   GUEST_PAGE);
 	g->lanes = g->tx_slots + GUEST_TX_SLOTS * GUEST_TX_SIZE;
-	g->size = round_up(g->lanes + g->cfg.bufs * g->cfg.lane,
+	g->room = round_up(g->lanes + g->cfg.bufs * g->cfg.lane, GUEST_PAGE);
+	g->size = round_up(g->room + g->cfg.room,
 			   g->cfg.mem == GUEST_HUGE ? HUGE_PAGE : GUEST_PAGE);
 }
 
@@ -369,8 +370,7 @@ void guest_kick(struct guest *g)
 		vhost_signal(g->rx_fds.kick);
 }
 
-/* 0 when there is a used entry; -1 when it came without a call. */
-static int wait_used(struct vq *vq, int call, int ms)
+int guest_wait_used(struct vq *vq, int call, int ms)
 {
 	struct pollfd pfd = { .fd = call, .events = POLLIN };
 	long long left, end = clock_ms() + ms;
@@ -418,7 +418,7 @@ static int take(struct guest *g, int *buf, __u32 *len)
 
 int guest_take(struct guest *g, int *buf, __u32 *len, int ms)
 {
-	return wait_used(&g->rx, g->rx_fds.call, ms) ?: take(g, buf, len);
+	return guest_wait_used(&g->rx, g->rx_fds.call, ms) ?: take(g, buf, len);
 }
 
 static int take_first(struct guest *g, struct guest_frame *f, __u32 *len)
@@ -453,7 +453,7 @@ int guest_recv(struct guest *g, struct guest_frame *f, int ms)
 	__u32 len;
 	int ret;
 
-	ret = wait_used(&g->rx, g->rx_fds.call, ms);
+	ret = guest_wait_used(&g->rx, g->rx_fds.call, ms);
 	if (ret)
 		return ret;
 	if (take_first(g, f, &len))
@@ -610,7 +610,7 @@ int guest_sent(struct guest *g, int ms)
 	int ret;
 
 	while (vq_out(&g->tx)) {
-		ret = wait_used(&g->tx, g->tx_fds.call, end - clock_ms());
+		ret = guest_wait_used(&g->tx, g->tx_fds.call, end - clock_ms());
 		if (ret) {
 			say("%u frames were not used", vq_out(&g->tx));
 			return -1;

@@ -49,6 +49,7 @@ struct guest_config {
 	bool		hdr_apart;	/* the header has its own descriptor */
 	enum guest_mem	mem;
 	bool		kthread;	/* vhost's worker is one */
+	size_t		room;		/* of guard bytes, for who sends; 0 */
 };
 
 struct guest_buf {
@@ -73,7 +74,8 @@ struct guest {
 	size_t		size;
 	size_t		tables;		/* offsets: indirect descriptors, */
 	size_t		tx_slots;	/* transmit buffers */
-	size_t		lanes;		/* and receive buffers */
+	size_t		lanes;		/* receive buffers */
+	size_t		room;		/* and cfg.room bytes */
 
 	struct guest_buf *buf;
 	int		*rx_owner;	/* head -> buffer */
@@ -114,6 +116,8 @@ int guest_take(struct guest *g, int *buf, __u32 *len, int ms);
 /* Like guest_recv(), for frames of stream @s; puts the others back. */
 int guest_recv_of(struct guest *g, const struct frame *s,
 		  struct guest_frame *f, __u32 *seq, int ms);
+/* 0 when @vq has a used entry, 1 when not in @ms, -1 for one without a call. */
+int guest_wait_used(struct vq *vq, int call, int ms);
 /* What is posted and not used, according to the ring. */
 unsigned int guest_out(struct guest *g);
 /* After a stop: was each posted buffer used once, or is it still out? */

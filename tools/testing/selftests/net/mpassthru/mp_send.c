@@ -1,0 +1,623 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Transmit, byte by byte: what the guest makes available arrives at the peer as
+ * it is, or as the NIC cuts it, in order, whichever way it takes.
+ */
+
+#include <linux/pkt_sched.h>
+#include <pthread.h>
+
+#include "kselftest_harness.h"
+
+#include "clock.h"
+#include "flow.h"
+#include "guest.h"
+#include "mp.h"
+#include "nic.h"
+#include "order.h"
+#include "packet.h"
+#include "rtnl.h"
+#include "say.h"
+#include "send.h"
+#include "wire.h"
+
+#define SLOTS	32
+#define MTU	1500
+#define SEGS	64		/* of a chain */
+#define WHOLE	256		/* bytes of a frame that is copied whole */
+
+struct sender {
+	struct wire w;
+	struct guest g;
+	struct send s;
+	struct order o;
+	struct packet p;
+	__u32 seq;
+};
+
+/* NULL, or why not. */
+static const char *open_sender(struct sender *a, const struct guest_config *cfg)
+{
+	struct guest_config with_room = *cfg;
+	const char *missing = wire_missing();
+
+	a->w.fd = -1;
+	a->w.peer.fd = -1;
+	if (missing || wire_is_tap())
+		return missing ?: "only with a NIC";
+	with_room.room = SEND_ROOM(SLOTS);
+	with_room.bufs = 16;
+	if (guest_open(&a->g, &with_room) || wire_open(&a->w) ||
+	    guest_start(&a->g, a->w.fd) || guest_post_all(&a->g) ||
+	    flow_start(&a->w, &a->g) || flow_start_tx(&a->w, &a->g) ||
+	    guest_sent(&a->g, clock_patience()))
+		return "";
+	peer_drain(&a->w.peer);
+	send_init(&a->s, &a->g, SLOTS);
+	order_init(&a->o, &a->w);
+	memcpy(a->p.dst, a->w.peer.mac, 6);
+	memcpy(a->p.src, a->w.mac, 6);
+	a->p.port = 4000;
+	a->p.pos = 1000001;
+	return NULL;
+}
+
+static void close_sender(struct sender *a)
+{
+	guest_close(&a->g);
+	wire_close(&a->w);
+}
+
+/* A numbered frame; the longest ones are tagged. */
+static int send_plain(struct sender *a, size_t len, unsigned int segs)
+{
+	struct frame *f = &a->o.f;
+
+	f->vlan = len > FRAME_MAX ? 0x2064 : 0;
+	order_frame(&a->o, a->seq);
+	return send_frame(&a->s, f, a->seq++, len, segs);
+}
+
+/* @len bytes of payload as a->p says, to be cut when @mss is not 0. */
+static int send_packet(struct sender *a, size_t len, unsigned int mss,
+		       unsigned int segs)
+{
+	struct virtio_net_hdr_mrg_rxbuf hdr = {};
+	unsigned char buf[FRAME_BUF];
+	size_t n;
+
+	packet_describe(&a->p, mss, &hdr.hdr);
+	n = packet_build(&a->p, buf, len, true);
+	order_packet(&a->o, &a->p, len, mss);
+	a->p.pos += len;
+	a->p.id += mss ? len / mss + 1 : 1;
+	return send_bytes(&a->s, &hdr, buf, n, segs);
+}
+
+/* All arrived, all came back, and vhost says the same. */
+static int all_done(struct sender *a)
+{
+	if (order_met(&a->o) || send_wait(&a->s, clock_patience()) ||
+	    guest_stop(&a->g))
+		return -1;
+	if (vhost_get_base(&a->g.vhost, GUEST_TX) == vq_used_idx(&a->g.tx))
+		return 0;
+	say("last_avail_idx is not the used index");
+	return -1;
+}
+
+FIXTURE(send)
+{
+	struct sender a;
+};
+
+FIXTURE_VARIANT(send)
+{
+	struct guest_config cfg;
+};
+
+FIXTURE_VARIANT_ADD(send, mergeable)
+{
+	.cfg = { .features = BIT_V1 | BIT_MRG },
+};
+
+FIXTURE_VARIANT_ADD(send, legacy)
+{
+	.cfg = { .features = 0, .mem = GUEST_SHARED },
+};
+
+FIXTURE_VARIANT_ADD(send, indirect)
+{
+	.cfg = {
+		.features = BIT_V1 | BIT_MRG | BIT_INDIRECT | BIT_EVENT,
+		.mem = GUEST_SCATTERED,
+	},
+};
+
+FIXTURE_VARIANT_ADD(send, in_order)
+{
+	.cfg = { .features = BIT_V1 | BIT_MRG | BIT_IN_ORDER | BIT_INDIRECT },
+};
+
+FIXTURE_SETUP(send)
+{
+	const char *missing = open_sender(&self->a, &variant->cfg);
+
+	if (missing && *missing)
+		SKIP(return, "%s", missing);
+	ASSERT_EQ(NULL, missing);
+}
+
+FIXTURE_TEARDOWN(send)
+{
+	close_sender(&self->a);
+}
+
+TEST_F_TIMEOUT(send, sizes, CLOCK_TEST)
+{
+	struct sender *a = &self->a;
+	size_t len;
+
+	for (len = FRAME_MIN; len <= FRAME_MAX + 4; len++) {
+		ASSERT_EQ(0, send_plain(a, len, 1 + len % SEGS));
+		if (len % 16 == 0)
+			ASSERT_EQ(0, order_met(&a->o));
+	}
+	ASSERT_EQ(0, all_done(a));
+}
+
+/* In one segment, at each offset from a page's end. */
+TEST_F_TIMEOUT(send, offsets, CLOCK_TEST)
+{
+	struct virtio_net_hdr_mrg_rxbuf hdr = {};
+	struct sender *a = &self->a;
+	struct vq_sg sg = { .readable = true };
+	unsigned int i;
+
+	for (i = 0; i < 64; i++) {
+		sg.addr = send_addr(&a->s) + 2048 - i * 23;
+		sg.len = a->g.hdr_len + 1000 + i;
+		order_frame(&a->o, a->seq);
+		memcpy(guest_mem(&a->g, sg.addr), &hdr, a->g.hdr_len);
+		frame_build(&a->o.f, guest_mem(&a->g, sg.addr) + a->g.hdr_len,
+			    a->seq++, 1000 + i);
+		ASSERT_EQ(0, send_chain(&a->s, &sg, 1));
+		ASSERT_EQ(0, order_met(&a->o));
+	}
+	ASSERT_EQ(0, all_done(a));
+}
+
+/* The NIC fills in the checksum. */
+TEST_F_TIMEOUT(send, checksums, CLOCK_TEST)
+{
+	struct sender *a = &self->a;
+	struct packet *p = &a->p;
+	unsigned int i;
+
+	for (i = 0; i < 128; i++) {
+		p->tcp = i & 1;
+		p->v6 = i & 2;
+		p->vlan = i & 4 ? 0x2064 : 0;
+		p->opts = i & 8 ? 8 : 0;
+		p->tcp_opts = i & 16 ? 12 : 0;
+		ASSERT_EQ(0, send_packet(a, i * 10, 0, 1 + i % 20));
+		if (i % 16 == 15)
+			ASSERT_EQ(0, order_met(&a->o));
+	}
+	ASSERT_EQ(0, all_done(a));
+}
+
+/* All sizes up to what IP can say, in chains of @from segments and more. */
+static int cut_all(struct sender *a, bool tcp, bool v6)
+{
+	static const unsigned int msss[] = { 1400, 536, 1001, 88 };
+	static const size_t lens[] = {
+		1, 1400, 1401, 1402, 2801, 4095, 7777, 20000, 33333, 65000, 0,
+	};
+	struct packet *p = &a->p;
+	size_t i, m, len, max;
+
+	p->tcp = tcp;
+	p->v6 = v6;
+	for (m = 0; m < ARRAY_SIZE(msss); m++) {
+		for (i = 0; i < ARRAY_SIZE(lens); i++) {
+			p->vlan = (i + m) % 3 ? 0 : 0x2064;
+			p->tcp_opts = i % 2 ? 12 : 0;
+			max = PACKET_MAX - (packet_data(p) - packet_l3(p));
+			/* Of UDP, 128 at most. */
+			if (!tcp && max > 120 * msss[m])
+				max = 120 * msss[m];
+			/* The small ones are many. */
+			if (msss[m] < 500 && max > 9000)
+				max = 9000;
+			len = lens[i] && lens[i] < max ? lens[i] : max;
+			if (send_packet(a, len, msss[m], 1 + (i * 13 + m) % SEGS)
+			    || order_met(&a->o))
+				return -1;
+		}
+	}
+	return 0;
+}
+
+TEST_F_TIMEOUT(send, tcp4, CLOCK_TEST)
+{
+	ASSERT_EQ(0, cut_all(&self->a, true, false));
+	ASSERT_EQ(0, all_done(&self->a));
+}
+
+TEST_F_TIMEOUT(send, tcp6, CLOCK_TEST)
+{
+	ASSERT_EQ(0, cut_all(&self->a, true, true));
+	ASSERT_EQ(0, all_done(&self->a));
+}
+
+TEST_F_TIMEOUT(send, udp4, CLOCK_TEST)
+{
+	ASSERT_EQ(0, cut_all(&self->a, false, false));
+	ASSERT_EQ(0, all_done(&self->a));
+}
+
+TEST_F_TIMEOUT(send, udp6, CLOCK_TEST)
+{
+	ASSERT_EQ(0, cut_all(&self->a, false, true));
+	ASSERT_EQ(0, all_done(&self->a));
+}
+
+/* A frame of any kind; some of them have to be copied. */
+static int send_any(struct sender *a, unsigned int i)
+{
+	struct packet *p = &a->p;
+	int err;
+
+	p->tcp = i % 2;
+	p->v6 = i % 3 == 0;
+	p->vlan = 0;
+	p->opts = 0;
+	p->tcp_opts = 0;
+	switch (i % 11) {
+	case 0:
+		return send_plain(a, FRAME_MIN + i % WHOLE, 1);
+	case 1:
+	case 2:
+		return send_plain(a, FRAME_MAX, 1 + i % 3);
+	case 3:			/* of more segments than a NIC takes */
+		return send_plain(a, 1000 + i % 500, SEGS);
+	case 4:			/* nothing is known of what is in it */
+		p->vlan = 0x2064;
+		p->inner = 0x65;
+		err = send_packet(a, 1000, 0, 2);
+		p->inner = 0;
+		return err;
+	case 5:
+		return send_packet(a, 300 + i, 0, 1);
+	case 6:
+		p->opts = 8;
+		return send_packet(a, 1200, 0, 3);
+	case 7:
+		p->tcp = true;
+		return send_packet(a, 5000 + i, 1400, 4);
+	case 8:
+		p->tcp = true;
+		return send_packet(a, 30000, 1400, SEGS);
+	default:
+		return send_plain(a, WHOLE + 1 + i % 1000, 2);
+	}
+}
+
+TEST_F_TIMEOUT(send, mixed, CLOCK_TEST)
+{
+	struct sender *a = &self->a;
+	unsigned int i;
+
+	for (i = 0; i < 330; i++) {
+		ASSERT_EQ(0, send_any(a, i));
+		if (i % 16 == 15)
+			ASSERT_EQ(0, order_met(&a->o));
+	}
+	ASSERT_EQ(0, all_done(a));
+}
+
+/* The guest waits for each before it sends the next: no kick helps it on. */
+TEST_F_TIMEOUT(send, one_by_one, CLOCK_TEST)
+{
+	struct sender *a = &self->a;
+	long long start, longest = 0;
+	unsigned int i;
+
+	for (i = 0; i < 100; i++) {
+		start = clock_ms();
+		ASSERT_EQ(0, send_plain(a, i % 2 ? 1400 : 100, 1));
+		ASSERT_EQ(0, send_wait(&a->s, clock_patience()));
+		start = clock_ms() - start;
+		longest = start > longest ? start : longest;
+	}
+	EXPECT_GT(clock_patience() / 10, longest);
+	ASSERT_EQ(0, all_done(a));
+}
+
+/* What an administrator has for frames that leave */
+
+struct admin {
+	int		sock;
+	int		index;
+	__u32		parent;
+	const char	*kind;
+	pthread_t	thread;
+	bool		stop;
+	unsigned int	times;
+};
+
+static int put(struct admin *m)
+{
+	return rtnl_qdisc(m->sock, m->index, m->parent, m->kind);
+}
+
+static int take_away(struct admin *m)
+{
+	return rtnl_qdisc(m->sock, m->index, m->parent, NULL);
+}
+
+static void *put_and_take_away(void *arg)
+{
+	struct admin *m = arg;
+
+	while (!__atomic_load_n(&m->stop, __ATOMIC_RELAXED)) {
+		if (put(m))
+			break;
+		usleep(5000);
+		if (take_away(m))
+			break;
+		usleep(5000);
+		m->times++;
+	}
+	return NULL;
+}
+
+FIXTURE(egress)
+{
+	struct sender a;
+	struct admin m;
+};
+
+FIXTURE_VARIANT(egress)
+{
+	const char *kind;
+	__u32 parent;
+};
+
+FIXTURE_VARIANT_ADD(egress, qdisc)
+{
+	.kind = "pfifo", .parent = TC_H_ROOT,
+};
+
+FIXTURE_VARIANT_ADD(egress, hook)
+{
+	.kind = "clsact", .parent = TC_H_CLSACT,
+};
+
+FIXTURE_SETUP(egress)
+{
+	const struct guest_config cfg = { .features = BIT_V1 | BIT_MRG };
+	const char *missing = open_sender(&self->a, &cfg);
+	struct admin *m = &self->m;
+
+	if (missing && *missing)
+		SKIP(return, "%s", missing);
+	ASSERT_EQ(NULL, missing);
+	m->parent = variant->parent;
+	m->kind = variant->kind;
+	m->index = nic_index(self->a.w.sock, self->a.w.dev);
+	m->sock = rtnl_open();
+	ASSERT_LE(0, m->sock);
+}
+
+FIXTURE_TEARDOWN(egress)
+{
+	take_away(&self->m);
+	close(self->m.sock);
+	close_sender(&self->a);
+}
+
+TEST_F_TIMEOUT(egress, put_and_taken_away, CLOCK_TEST)
+{
+	struct sender *a = &self->a;
+	unsigned int i, n;
+
+	for (n = 0; n < 20; n++) {
+		for (i = 0; i < 12; i++)
+			ASSERT_EQ(0, send_any(a, 11 * n + i));
+		ASSERT_EQ(0, n % 2 ? take_away(&self->m) : put(&self->m));
+		for (; i < 24; i++)
+			ASSERT_EQ(0, send_any(a, 11 * n + i));
+		ASSERT_EQ(0, order_met(&a->o));
+	}
+	ASSERT_EQ(0, all_done(a));
+}
+
+TEST_F_TIMEOUT(egress, in_a_loop, CLOCK_TEST)
+{
+	struct sender *a = &self->a;
+	struct admin *m = &self->m;
+	unsigned int i;
+
+	ASSERT_EQ(0, pthread_create(&m->thread, NULL, put_and_take_away, m));
+	for (i = 0; i < 600; i++) {
+		if (send_any(a, i) || (i % 16 == 15 && order_met(&a->o)))
+			break;
+	}
+	__atomic_store_n(&m->stop, true, __ATOMIC_RELAXED);
+	pthread_join(m->thread, NULL);
+	ASSERT_EQ(600, i);
+	EXPECT_LT(0, m->times);
+	ASSERT_EQ(0, all_done(a));
+}
+
+/* What is not copied */
+
+FIXTURE(direct)
+{
+	struct sender a;
+	struct admin m;
+};
+
+FIXTURE_SETUP(direct)
+{
+	const struct guest_config cfg = {
+		.features = BIT_V1 | BIT_MRG | BIT_INDIRECT,
+	};
+	const char *missing = open_sender(&self->a, &cfg);
+
+	if (missing && *missing)
+		SKIP(return, "%s", missing);
+	ASSERT_EQ(NULL, missing);
+	self->m.index = nic_index(self->a.w.sock, self->a.w.dev);
+	self->m.sock = rtnl_open();
+	ASSERT_LE(0, self->m.sock);
+}
+
+FIXTURE_TEARDOWN(direct)
+{
+	close(self->m.sock);
+	close_sender(&self->a);
+}
+
+/* A counter that is not there makes a test fail. */
+static long long count(struct sender *a, const char *name)
+{
+	long long n = wire_count(&a->w, name);
+
+	if (n < 0)
+		say("mp-%s: this kernel has no such counter", name);
+	return n;
+}
+
+/* @n frames by @send; how much the counter grew, or -1. */
+static long long grown(struct sender *a, const char *name, unsigned int n,
+		       int (*send)(struct sender *a, unsigned int i))
+{
+	long long before = count(a, name);
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		if (send(a, i) || order_met(&a->o))
+			return -1;
+	if (send_wait(&a->s, clock_patience()))
+		return -1;
+	return before < 0 ? before : count(a, name) - before;
+}
+
+static int send_short(struct sender *a, unsigned int i)
+{
+	return send_plain(a, FRAME_MIN + i * 4, 1 + i % 3);
+}
+
+static int send_long(struct sender *a, unsigned int i)
+{
+	return send_plain(a, FRAME_MAX - i, 1 + i % 3);
+}
+
+static int send_checksum(struct sender *a, unsigned int i)
+{
+	a->p.tcp = i % 2;
+	a->p.v6 = i % 4 < 2;
+	return send_packet(a, 1400, 0, 2);
+}
+
+static int send_gso(struct sender *a, unsigned int i)
+{
+	a->p.tcp = true;
+	a->p.v6 = i % 2;
+	return send_packet(a, 60000, 1400, 16);
+}
+
+static int send_scattered(struct sender *a, unsigned int i)
+{
+	return send_plain(a, 1400 + i, SEGS);
+}
+
+static int send_nested(struct sender *a, unsigned int i)
+{
+	return send_any(a, 11 * i + 4);
+}
+
+TEST_F_TIMEOUT(direct, frames, CLOCK_TEST)
+{
+	struct sender *a = &self->a;
+
+	EXPECT_EQ(49, grown(a, "tx-copied-whole", 49, send_short));
+	EXPECT_EQ(0, grown(a, "tx-zerocopy", 49, send_short));
+	EXPECT_EQ(100, grown(a, "tx-zerocopy", 100, send_long));
+	EXPECT_EQ(0, grown(a, "tx-copied-whole", 20, send_long));
+	EXPECT_EQ(40, grown(a, "tx-posted", 40, send_long));
+	EXPECT_EQ(40, grown(a, "tx-zerocopy", 40, send_checksum));
+	EXPECT_EQ(40, grown(a, "tx-zerocopy", 40, send_gso));
+	EXPECT_EQ(0, count(a, "tx-fallback-frame"));
+	EXPECT_EQ(0, count(a, "tx-fallback-egress"));
+	EXPECT_EQ(0, count(a, "tx-dropped"));
+	EXPECT_EQ(0, count(a, "tx-errors"));
+	EXPECT_EQ(0, count(a, "tx-outstanding"));
+	ASSERT_EQ(0, all_done(a));
+}
+
+/* What cannot be expressed is copied, and what follows it is not. */
+TEST_F_TIMEOUT(direct, exceptions, CLOCK_TEST)
+{
+	struct sender *a = &self->a;
+	long long before, after;
+
+	before = count(a, "tx-fallback-frame") + count(a, "tx-bounced");
+	EXPECT_LE(0, grown(a, "tx-posted", 10, send_scattered));
+	after = count(a, "tx-fallback-frame") + count(a, "tx-bounced");
+	EXPECT_LE(before + 10, after);
+	EXPECT_EQ(10, grown(a, "tx-fallback-frame", 10, send_nested));
+	EXPECT_EQ(10, grown(a, "tx-zerocopy", 10, send_long));
+	EXPECT_EQ(0, count(a, "tx-dropped"));
+	ASSERT_EQ(0, all_done(a));
+}
+
+/* Frames go past no qdisc and no hook, and directly again without them. */
+TEST_F_TIMEOUT(direct, egress, CLOCK_TEST)
+{
+	static const struct {
+		const char *kind;
+		__u32 parent;
+	} put_there[] = {
+		{ "pfifo", TC_H_ROOT }, { "clsact", TC_H_CLSACT },
+	};
+	struct sender *a = &self->a;
+	struct admin *m = &self->m;
+	long long end;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(put_there); i++) {
+		m->kind = put_there[i].kind;
+		m->parent = put_there[i].parent;
+		ASSERT_EQ(0, put(m));
+		EXPECT_EQ(20, grown(a, "tx-fallback-egress", 20, send_long));
+		EXPECT_EQ(0, grown(a, "tx-zerocopy", 20, send_long));
+		ASSERT_EQ(0, take_away(m));
+		/* When the last that was copied is gone. */
+		end = clock_ms() + clock_patience();
+		while (!grown(a, "tx-zerocopy", 1, send_long) &&
+		       clock_ms() < end)
+			;
+		EXPECT_EQ(20, grown(a, "tx-zerocopy", 20, send_long));
+	}
+	ASSERT_EQ(0, all_done(a));
+}
+
+TEST_F_TIMEOUT(direct, unpinned, CLOCK_TEST)
+{
+	struct sender *a = &self->a;
+
+	EXPECT_EQ(20, grown(a, "tx-zerocopy", 20, send_gso));
+	EXPECT_LT(0, count(a, "tx-pinned"));
+	EXPECT_EQ(0, count(a, "tx-outstanding"));
+	ASSERT_EQ(0, all_done(a));
+	EXPECT_EQ(0, count(a, "tx-outstanding"));
+	ASSERT_EQ(0, mp_unbind(a->w.fd));
+	EXPECT_EQ(0, count(a, "tx-pinned"));
+	EXPECT_EQ(0, count(a, "tx-outstanding"));
+}
+
+TEST_HARNESS_MAIN

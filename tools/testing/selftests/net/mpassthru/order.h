@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef MP_ORDER_H
+#define MP_ORDER_H
+
+#include "packet.h"
+#include "wire.h"
+
+#define ORDER_MAX	512
+
+struct order_item {
+	bool		numbered;	/* a frame, else a packet */
+	__u32		seq;
+	struct packet	packet;
+	size_t		len;		/* of the payload */
+	size_t		done;		/* of it arrived */
+	unsigned int	mss;		/* 0 when it is not cut */
+};
+
+/* What the peer is to receive: all of it, byte by byte, and in this order. */
+struct order {
+	struct wire	*w;
+	struct frame	f;		/* of the numbered frames */
+	__u32		next;		/* number, see order_follow() */
+	bool		lossy;		/* some may be missing */
+	unsigned int	first;
+	unsigned int	last;
+	struct order_item item[ORDER_MAX];
+};
+
+/* Frames go from @w's device to its peer. */
+void order_init(struct order *o, struct wire *w);
+void order_frame(struct order *o, __u32 seq);
+void order_packet(struct order *o, const struct packet *p, size_t len,
+		  unsigned int mss);
+/* Receives until all arrived.  0, or -1 and says what came instead. */
+int order_met(struct order *o);
+
+/*
+ * Numbered frames alone, one by one from o->next on: takes @n of them, or what
+ * comes until nothing does for @ms.  None comes twice or after a later one.
+ * Returns how many came, or -1.
+ */
+int order_follow(struct order *o, unsigned int n, int ms);
+
+#endif /* MP_ORDER_H */
