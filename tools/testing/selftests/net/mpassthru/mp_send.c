@@ -10,101 +10,14 @@
 #include "kselftest_harness.h"
 
 #include "clock.h"
-#include "flow.h"
-#include "guest.h"
 #include "mp.h"
 #include "nic.h"
-#include "order.h"
-#include "packet.h"
 #include "rtnl.h"
 #include "say.h"
-#include "send.h"
-#include "wire.h"
+#include "sender.h"
 
-#define SLOTS	32
-#define MTU	1500
 #define SEGS	64		/* of a chain */
 #define WHOLE	256		/* bytes of a frame that is copied whole */
-
-struct sender {
-	struct wire w;
-	struct guest g;
-	struct send s;
-	struct order o;
-	struct packet p;
-	__u32 seq;
-};
-
-/* NULL, or why not. */
-static const char *open_sender(struct sender *a, const struct guest_config *cfg)
-{
-	struct guest_config with_room = *cfg;
-	const char *missing = wire_missing();
-
-	a->w.fd = -1;
-	a->w.peer.fd = -1;
-	if (missing || wire_is_tap())
-		return missing ?: "only with a NIC";
-	with_room.room = SEND_ROOM(SLOTS);
-	with_room.bufs = 16;
-	if (guest_open(&a->g, &with_room) || wire_open(&a->w) ||
-	    guest_start(&a->g, a->w.fd) || guest_post_all(&a->g) ||
-	    flow_start(&a->w, &a->g) || flow_start_tx(&a->w, &a->g) ||
-	    guest_sent(&a->g, clock_patience()))
-		return "";
-	peer_drain(&a->w.peer);
-	send_init(&a->s, &a->g, SLOTS);
-	order_init(&a->o, &a->w);
-	memcpy(a->p.dst, a->w.peer.mac, 6);
-	memcpy(a->p.src, a->w.mac, 6);
-	a->p.port = 4000;
-	a->p.pos = 1000001;
-	return NULL;
-}
-
-static void close_sender(struct sender *a)
-{
-	guest_close(&a->g);
-	wire_close(&a->w);
-}
-
-/* A numbered frame; the longest ones are tagged. */
-static int send_plain(struct sender *a, size_t len, unsigned int segs)
-{
-	struct frame *f = &a->o.f;
-
-	f->vlan = len > FRAME_MAX ? 0x2064 : 0;
-	order_frame(&a->o, a->seq);
-	return send_frame(&a->s, f, a->seq++, len, segs);
-}
-
-/* @len bytes of payload as a->p says, to be cut when @mss is not 0. */
-static int send_packet(struct sender *a, size_t len, unsigned int mss,
-		       unsigned int segs)
-{
-	struct virtio_net_hdr_mrg_rxbuf hdr = {};
-	unsigned char buf[FRAME_BUF];
-	size_t n;
-
-	packet_describe(&a->p, mss, &hdr.hdr);
-	n = packet_build(&a->p, buf, len, true);
-	order_packet(&a->o, &a->p, len, mss);
-	a->p.pos += len;
-	a->p.id += mss ? len / mss + 1 : 1;
-	return send_bytes(&a->s, &hdr, buf, n, segs);
-}
-
-/* All arrived, all came back, and vhost says the same. */
-static int all_done(struct sender *a)
-{
-	if (order_met(&a->o) || send_wait(&a->s, clock_patience()) ||
-	    guest_stop(&a->g))
-		return -1;
-	if (vhost_get_base(&a->g.vhost, GUEST_TX) == vq_used_idx(&a->g.tx))
-		return 0;
-	say("last_avail_idx is not the used index");
-	return -1;
-}
 
 FIXTURE(send)
 {
@@ -141,7 +54,7 @@ FIXTURE_VARIANT_ADD(send, in_order)
 
 FIXTURE_SETUP(send)
 {
-	const char *missing = open_sender(&self->a, &variant->cfg);
+	const char *missing = sender_open(&self->a, &variant->cfg, 32);
 
 	if (missing && *missing)
 		SKIP(return, "%s", missing);
@@ -150,7 +63,7 @@ FIXTURE_SETUP(send)
 
 FIXTURE_TEARDOWN(send)
 {
-	close_sender(&self->a);
+	sender_close(&self->a);
 }
 
 TEST_F_TIMEOUT(send, sizes, CLOCK_TEST)
@@ -159,11 +72,11 @@ TEST_F_TIMEOUT(send, sizes, CLOCK_TEST)
 	size_t len;
 
 	for (len = FRAME_MIN; len <= FRAME_MAX + 4; len++) {
-		ASSERT_EQ(0, send_plain(a, len, 1 + len % SEGS));
+		ASSERT_EQ(0, sender_frame(a, len, 1 + len % SEGS));
 		if (len % 16 == 0)
 			ASSERT_EQ(0, order_met(&a->o));
 	}
-	ASSERT_EQ(0, all_done(a));
+	ASSERT_EQ(0, sender_done(a));
 }
 
 /* In one segment, at each offset from a page's end. */
@@ -184,7 +97,7 @@ TEST_F_TIMEOUT(send, offsets, CLOCK_TEST)
 		ASSERT_EQ(0, send_chain(&a->s, &sg, 1));
 		ASSERT_EQ(0, order_met(&a->o));
 	}
-	ASSERT_EQ(0, all_done(a));
+	ASSERT_EQ(0, sender_done(a));
 }
 
 /* The NIC fills in the checksum. */
@@ -200,11 +113,11 @@ TEST_F_TIMEOUT(send, checksums, CLOCK_TEST)
 		p->vlan = i & 4 ? 0x2064 : 0;
 		p->opts = i & 8 ? 8 : 0;
 		p->tcp_opts = i & 16 ? 12 : 0;
-		ASSERT_EQ(0, send_packet(a, i * 10, 0, 1 + i % 20));
+		ASSERT_EQ(0, sender_packet(a, i * 10, 0, 1 + i % 20));
 		if (i % 16 == 15)
 			ASSERT_EQ(0, order_met(&a->o));
 	}
-	ASSERT_EQ(0, all_done(a));
+	ASSERT_EQ(0, sender_done(a));
 }
 
 /* All sizes up to what IP can say, in chains of @from segments and more. */
@@ -231,7 +144,7 @@ static int cut_all(struct sender *a, bool tcp, bool v6)
 			if (msss[m] < 500 && max > 9000)
 				max = 9000;
 			len = lens[i] && lens[i] < max ? lens[i] : max;
-			if (send_packet(a, len, msss[m], 1 + (i * 13 + m) % SEGS)
+			if (sender_packet(a, len, msss[m], 1 + (i * 13 + m) % SEGS)
 			    || order_met(&a->o))
 				return -1;
 		}
@@ -242,25 +155,25 @@ static int cut_all(struct sender *a, bool tcp, bool v6)
 TEST_F_TIMEOUT(send, tcp4, CLOCK_TEST)
 {
 	ASSERT_EQ(0, cut_all(&self->a, true, false));
-	ASSERT_EQ(0, all_done(&self->a));
+	ASSERT_EQ(0, sender_done(&self->a));
 }
 
 TEST_F_TIMEOUT(send, tcp6, CLOCK_TEST)
 {
 	ASSERT_EQ(0, cut_all(&self->a, true, true));
-	ASSERT_EQ(0, all_done(&self->a));
+	ASSERT_EQ(0, sender_done(&self->a));
 }
 
 TEST_F_TIMEOUT(send, udp4, CLOCK_TEST)
 {
 	ASSERT_EQ(0, cut_all(&self->a, false, false));
-	ASSERT_EQ(0, all_done(&self->a));
+	ASSERT_EQ(0, sender_done(&self->a));
 }
 
 TEST_F_TIMEOUT(send, udp6, CLOCK_TEST)
 {
 	ASSERT_EQ(0, cut_all(&self->a, false, true));
-	ASSERT_EQ(0, all_done(&self->a));
+	ASSERT_EQ(0, sender_done(&self->a));
 }
 
 /* A frame of any kind; some of them have to be copied. */
@@ -276,31 +189,31 @@ static int send_any(struct sender *a, unsigned int i)
 	p->tcp_opts = 0;
 	switch (i % 11) {
 	case 0:
-		return send_plain(a, FRAME_MIN + i % WHOLE, 1);
+		return sender_frame(a, FRAME_MIN + i % WHOLE, 1);
 	case 1:
 	case 2:
-		return send_plain(a, FRAME_MAX, 1 + i % 3);
+		return sender_frame(a, FRAME_MAX, 1 + i % 3);
 	case 3:			/* of more segments than a NIC takes */
-		return send_plain(a, 1000 + i % 500, SEGS);
+		return sender_frame(a, 1000 + i % 500, SEGS);
 	case 4:			/* nothing is known of what is in it */
 		p->vlan = 0x2064;
 		p->inner = 0x65;
-		err = send_packet(a, 1000, 0, 2);
+		err = sender_packet(a, 1000, 0, 2);
 		p->inner = 0;
 		return err;
 	case 5:
-		return send_packet(a, 300 + i, 0, 1);
+		return sender_packet(a, 300 + i, 0, 1);
 	case 6:
 		p->opts = 8;
-		return send_packet(a, 1200, 0, 3);
+		return sender_packet(a, 1200, 0, 3);
 	case 7:
 		p->tcp = true;
-		return send_packet(a, 5000 + i, 1400, 4);
+		return sender_packet(a, 5000 + i, 1400, 4);
 	case 8:
 		p->tcp = true;
-		return send_packet(a, 30000, 1400, SEGS);
+		return sender_packet(a, 30000, 1400, SEGS);
 	default:
-		return send_plain(a, WHOLE + 1 + i % 1000, 2);
+		return sender_frame(a, WHOLE + 1 + i % 1000, 2);
 	}
 }
 
@@ -314,7 +227,7 @@ TEST_F_TIMEOUT(send, mixed, CLOCK_TEST)
 		if (i % 16 == 15)
 			ASSERT_EQ(0, order_met(&a->o));
 	}
-	ASSERT_EQ(0, all_done(a));
+	ASSERT_EQ(0, sender_done(a));
 }
 
 /* The guest waits for each before it sends the next: no kick helps it on. */
@@ -326,13 +239,13 @@ TEST_F_TIMEOUT(send, one_by_one, CLOCK_TEST)
 
 	for (i = 0; i < 100; i++) {
 		start = clock_ms();
-		ASSERT_EQ(0, send_plain(a, i % 2 ? 1400 : 100, 1));
+		ASSERT_EQ(0, sender_frame(a, i % 2 ? 1400 : 100, 1));
 		ASSERT_EQ(0, send_wait(&a->s, clock_patience()));
 		start = clock_ms() - start;
 		longest = start > longest ? start : longest;
 	}
 	EXPECT_GT(clock_patience() / 10, longest);
-	ASSERT_EQ(0, all_done(a));
+	ASSERT_EQ(0, sender_done(a));
 }
 
 /* What an administrator has for frames that leave */
@@ -398,7 +311,7 @@ FIXTURE_VARIANT_ADD(egress, hook)
 FIXTURE_SETUP(egress)
 {
 	const struct guest_config cfg = { .features = BIT_V1 | BIT_MRG };
-	const char *missing = open_sender(&self->a, &cfg);
+	const char *missing = sender_open(&self->a, &cfg, 32);
 	struct admin *m = &self->m;
 
 	if (missing && *missing)
@@ -415,7 +328,7 @@ FIXTURE_TEARDOWN(egress)
 {
 	take_away(&self->m);
 	close(self->m.sock);
-	close_sender(&self->a);
+	sender_close(&self->a);
 }
 
 TEST_F_TIMEOUT(egress, put_and_taken_away, CLOCK_TEST)
@@ -431,7 +344,7 @@ TEST_F_TIMEOUT(egress, put_and_taken_away, CLOCK_TEST)
 			ASSERT_EQ(0, send_any(a, 11 * n + i));
 		ASSERT_EQ(0, order_met(&a->o));
 	}
-	ASSERT_EQ(0, all_done(a));
+	ASSERT_EQ(0, sender_done(a));
 }
 
 TEST_F_TIMEOUT(egress, in_a_loop, CLOCK_TEST)
@@ -449,7 +362,7 @@ TEST_F_TIMEOUT(egress, in_a_loop, CLOCK_TEST)
 	pthread_join(m->thread, NULL);
 	ASSERT_EQ(600, i);
 	EXPECT_LT(0, m->times);
-	ASSERT_EQ(0, all_done(a));
+	ASSERT_EQ(0, sender_done(a));
 }
 
 /* What is not copied */
@@ -465,7 +378,7 @@ FIXTURE_SETUP(direct)
 	const struct guest_config cfg = {
 		.features = BIT_V1 | BIT_MRG | BIT_INDIRECT,
 	};
-	const char *missing = open_sender(&self->a, &cfg);
+	const char *missing = sender_open(&self->a, &cfg, 32);
 
 	if (missing && *missing)
 		SKIP(return, "%s", missing);
@@ -478,7 +391,7 @@ FIXTURE_SETUP(direct)
 FIXTURE_TEARDOWN(direct)
 {
 	close(self->m.sock);
-	close_sender(&self->a);
+	sender_close(&self->a);
 }
 
 /* A counter that is not there makes a test fail. */
@@ -508,31 +421,31 @@ static long long grown(struct sender *a, const char *name, unsigned int n,
 
 static int send_short(struct sender *a, unsigned int i)
 {
-	return send_plain(a, FRAME_MIN + i * 4, 1 + i % 3);
+	return sender_frame(a, FRAME_MIN + i * 4, 1 + i % 3);
 }
 
 static int send_long(struct sender *a, unsigned int i)
 {
-	return send_plain(a, FRAME_MAX - i, 1 + i % 3);
+	return sender_frame(a, FRAME_MAX - i, 1 + i % 3);
 }
 
 static int send_checksum(struct sender *a, unsigned int i)
 {
 	a->p.tcp = i % 2;
 	a->p.v6 = i % 4 < 2;
-	return send_packet(a, 1400, 0, 2);
+	return sender_packet(a, 1400, 0, 2);
 }
 
 static int send_gso(struct sender *a, unsigned int i)
 {
 	a->p.tcp = true;
 	a->p.v6 = i % 2;
-	return send_packet(a, 60000, 1400, 16);
+	return sender_packet(a, 60000, 1400, 16);
 }
 
 static int send_scattered(struct sender *a, unsigned int i)
 {
-	return send_plain(a, 1400 + i, SEGS);
+	return sender_frame(a, 1400 + i, SEGS);
 }
 
 static int send_nested(struct sender *a, unsigned int i)
@@ -556,7 +469,7 @@ TEST_F_TIMEOUT(direct, frames, CLOCK_TEST)
 	EXPECT_EQ(0, count(a, "tx-dropped"));
 	EXPECT_EQ(0, count(a, "tx-errors"));
 	EXPECT_EQ(0, count(a, "tx-outstanding"));
-	ASSERT_EQ(0, all_done(a));
+	ASSERT_EQ(0, sender_done(a));
 }
 
 /* What cannot be expressed is copied, and what follows it is not. */
@@ -572,7 +485,7 @@ TEST_F_TIMEOUT(direct, exceptions, CLOCK_TEST)
 	EXPECT_EQ(10, grown(a, "tx-fallback-frame", 10, send_nested));
 	EXPECT_EQ(10, grown(a, "tx-zerocopy", 10, send_long));
 	EXPECT_EQ(0, count(a, "tx-dropped"));
-	ASSERT_EQ(0, all_done(a));
+	ASSERT_EQ(0, sender_done(a));
 }
 
 /* Frames go past no qdisc and no hook, and directly again without them. */
@@ -603,7 +516,7 @@ TEST_F_TIMEOUT(direct, egress, CLOCK_TEST)
 			;
 		EXPECT_EQ(20, grown(a, "tx-zerocopy", 20, send_long));
 	}
-	ASSERT_EQ(0, all_done(a));
+	ASSERT_EQ(0, sender_done(a));
 }
 
 TEST_F_TIMEOUT(direct, unpinned, CLOCK_TEST)
@@ -613,7 +526,7 @@ TEST_F_TIMEOUT(direct, unpinned, CLOCK_TEST)
 	EXPECT_EQ(20, grown(a, "tx-zerocopy", 20, send_gso));
 	EXPECT_LT(0, count(a, "tx-pinned"));
 	EXPECT_EQ(0, count(a, "tx-outstanding"));
-	ASSERT_EQ(0, all_done(a));
+	ASSERT_EQ(0, sender_done(a));
 	EXPECT_EQ(0, count(a, "tx-outstanding"));
 	ASSERT_EQ(0, mp_unbind(a->w.fd));
 	EXPECT_EQ(0, count(a, "tx-pinned"));

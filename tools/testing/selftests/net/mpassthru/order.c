@@ -19,7 +19,7 @@ void order_init(struct order *o, struct wire *w)
 void order_frame(struct order *o, __u32 seq)
 {
 	o->item[o->last++ % ORDER_MAX] = (struct order_item) {
-		.numbered = true, .seq = seq,
+		.numbered = true, .seq = seq, .vlan = o->f.vlan,
 	};
 }
 
@@ -31,17 +31,17 @@ void order_packet(struct order *o, const struct packet *p, size_t len,
 	};
 }
 
-/* A short frame is padded, with zeroes. */
+/* A short frame is padded, with zeroes; its tag may come on top of that. */
 static int compare(const unsigned char *got, size_t n,
 		   const unsigned char *want, size_t len)
 {
-	size_t i;
+	size_t i, padded = want[12] == 0x81 ? FRAME_MIN + 4 : FRAME_MIN;
 
 	for (i = 0; i < n && i < len; i++)
 		if (got[i] != want[i])
 			break;
-	if (i == len && len < FRAME_MIN)
-		while (i < n && i < FRAME_MIN && !got[i])
+	if (i == len)
+		while (i < n && i < padded && !got[i])
 			i++;
 	if (i == n && i >= len)
 		return 0;
@@ -73,21 +73,20 @@ static bool is_ours(struct order *o, const unsigned char *got)
 	return !memcmp(got, o->f.dst, 6) && !memcmp(got + 6, o->f.src, 6);
 }
 
-/* 1 for a frame of somebody else. */
 static int meet(struct order *o, const unsigned char *got, int n)
 {
 	struct order_item *item = &o->item[o->first % ORDER_MAX];
+	struct frame f = o->f;
 	__u32 seq;
 
-	if (!is_ours(o, got))
-		return 1;
 	if (!item->numbered) {
 		if (check_packet(item, got, n))
 			return -1;
 		o->first += item->done == item->len;
 		return 0;
 	}
-	if (frame_check(&o->f, got, n, &seq) != FRAME_OK) {
+	f.vlan = item->vlan;
+	if (frame_check(&f, got, n, &seq) != FRAME_OK) {
 		say("%d bytes came in the place of frame %u", n, item->seq);
 		return -1;
 	}
@@ -103,7 +102,7 @@ int order_met(struct order *o)
 {
 	long long end = clock_ms() + clock_patience();
 	unsigned char got[FRAME_BUF];
-	int n, ret;
+	int n;
 
 	while (o->first != o->last) {
 		n = peer_recv(&o->w->peer, got, sizeof(got), 100, NULL);
@@ -114,11 +113,11 @@ int order_met(struct order *o)
 			wire_explain(o->w);
 			return -1;
 		}
-		ret = meet(o, got, n);
-		if (ret < 0)
+		if (!is_ours(o, got))
+			continue;
+		if (meet(o, got, n))
 			return -1;
-		if (!ret)
-			end = clock_ms() + clock_patience();
+		end = clock_ms() + clock_patience();
 	}
 	return 0;
 }

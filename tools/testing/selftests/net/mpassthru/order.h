@@ -10,6 +10,7 @@
 struct order_item {
 	bool		numbered;	/* a frame, else a packet */
 	__u32		seq;
+	__u16		vlan;		/* of the frame */
 	struct packet	packet;
 	size_t		len;		/* of the payload */
 	size_t		done;		/* of it arrived */

@@ -27,8 +27,8 @@ struct send {
 	bool		failed;
 };
 
-#define SEND_SEGS	128		/* of a chain */
-#define SEND_SLOT	(20 * GUEST_PAGE)
+#define SEND_SEGS	1024		/* of a chain */
+#define SEND_SLOT	(24 * GUEST_PAGE)
 #define SEND_ROOM(n)	((n) * SEND_SLOT)	/* guest_config.room for n */
 #define SEND_GUARD	0x5a
 
