@@ -502,7 +502,7 @@ static int send_crumbs(struct sender *a, unsigned int segs)
 	size_t len = segs - a->g.hdr_len;
 
 	frame_build(&a->o.f, buf, a->seq, len);
-	order_frame(&a->o, a->seq++);
+	order_frame(&a->o, a->seq++, len);
 	for (i = 0; i < segs; i++) {
 		/* Three bytes of guard between them. */
 		sg[i] = (struct vq_sg) {
@@ -550,8 +550,8 @@ TEST_F_TIMEOUT(hostile, same_page, CLOCK_TEST)
 		addr += sg[i].len;
 	}
 	for (n = 0; n < 1000; n++) {
-		order_frame(&a->o, a->seq);
-		ASSERT_EQ(0, send_chain(&a->s, sg, n % 3 ? 30 : 30));
+		order_frame(&a->o, a->seq, 1400);
+		ASSERT_EQ(0, send_chain(&a->s, sg, 30));
 		if (n % 100 == 99)
 			ASSERT_EQ(0, order_met(&a->o));
 	}

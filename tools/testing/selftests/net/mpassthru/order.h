@@ -12,7 +12,7 @@ struct order_item {
 	__u32		seq;
 	__u16		vlan;		/* of the frame */
 	struct packet	packet;
-	size_t		len;		/* of the payload */
+	size_t		len;		/* of it, or of its payload */
 	size_t		done;		/* of it arrived */
 	unsigned int	mss;		/* 0 when it is not cut */
 };
@@ -30,7 +30,7 @@ struct order {
 
 /* Frames go from @w's device to its peer. */
 void order_init(struct order *o, struct wire *w);
-void order_frame(struct order *o, __u32 seq);
+void order_frame(struct order *o, __u32 seq, size_t len);
 void order_packet(struct order *o, const struct packet *p, size_t len,
 		  unsigned int mss);
 /* Receives until all arrived.  0, or -1 and says what came instead. */

@@ -5,6 +5,7 @@
 
 #include "clock.h"
 #include "flow.h"
+#include "nic.h"
 #include "say.h"
 #include "sender.h"
 
@@ -33,7 +34,12 @@ const char *sender_open(struct sender *a, const struct guest_config *cfg,
 		return missing ?: "only with a NIC";
 	with_room.room = SEND_ROOM(slots);
 	with_room.bufs = 16;
-	if (wire_open(&a->w) || start(a, &with_room, slots))
+	/* Two queues of the peer keep no order between them. */
+	if (wire_open(&a->w) ||
+	    nic_set_queues(a->w.peer.fd, a->w.peer.dev, 1) ||
+	    nic_wait_running(a->w.peer.fd, a->w.peer.dev) ||
+	    nic_wait_running(a->w.sock, a->w.dev) ||
+	    start(a, &with_room, slots))
 		return "";
 	order_init(&a->o, &a->w);
 	memcpy(a->p.dst, a->w.peer.mac, 6);
@@ -65,7 +71,7 @@ int sender_frame(struct sender *a, size_t len, unsigned int segs)
 	struct frame *f = &a->o.f;
 
 	f->vlan = len > FRAME_MAX ? 0x2064 : 0;
-	order_frame(&a->o, a->seq);
+	order_frame(&a->o, a->seq, len);
 	return send_frame(&a->s, f, a->seq++, len, segs);
 }
 
