@@ -121,6 +121,22 @@ TEST_F_TIMEOUT(send, checksums, CLOCK_TEST)
 }
 
 /* All sizes up to what IP can say, in chains of any number of segments. */
+static int cut_one(struct sender *a, size_t len, unsigned int mss,
+		   unsigned int segs)
+{
+	struct packet *p = &a->p;
+	size_t max = PACKET_MAX - (packet_data(p) - packet_l3(p));
+
+	/* Of UDP, 128 at most; the small ones are many. */
+	if (!p->tcp && max > 120 * mss)
+		max = 120 * mss;
+	if (mss < 500 && max > 9000)
+		max = 9000;
+	if (!len || len > max)
+		len = max;
+	return sender_packet(a, len, mss, segs) ?: order_met(&a->o);
+}
+
 static int cut_all(struct sender *a, bool tcp, bool v6)
 {
 	static const unsigned int msss[] = { 1400, 536, 1001, 88 };
@@ -128,7 +144,7 @@ static int cut_all(struct sender *a, bool tcp, bool v6)
 		1, 1400, 1401, 1402, 2801, 4095, 7777, 20000, 33333, 65000, 0,
 	};
 	struct packet *p = &a->p;
-	size_t i, m, len, max;
+	size_t i, m;
 
 	p->tcp = tcp;
 	p->v6 = v6;
@@ -136,16 +152,8 @@ static int cut_all(struct sender *a, bool tcp, bool v6)
 		for (i = 0; i < ARRAY_SIZE(lens); i++) {
 			p->vlan = (i + m) % 3 ? 0 : 0x2064;
 			p->tcp_opts = i % 2 ? 12 : 0;
-			max = PACKET_MAX - (packet_data(p) - packet_l3(p));
-			/* Of UDP, 128 at most. */
-			if (!tcp && max > 120 * msss[m])
-				max = 120 * msss[m];
-			/* The small ones are many. */
-			if (msss[m] < 500 && max > 9000)
-				max = 9000;
-			len = lens[i] && lens[i] < max ? lens[i] : max;
-			if (sender_packet(a, len, msss[m], 1 + (i * 13 + m) % SEGS)
-			    || order_met(&a->o))
+			if (cut_one(a, lens[i], msss[m],
+				    1 + (i * 13 + m) % SEGS))
 				return -1;
 		}
 	}
