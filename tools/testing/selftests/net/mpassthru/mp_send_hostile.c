@@ -412,25 +412,26 @@ static int nothing_sent(struct sender *a, const void *bytes)
 TEST_F_TIMEOUT(hostile, short_chains, CLOCK_TEST)
 {
 	struct sender *a = &self->a;
+	const int hdr = a->g.hdr_len;
+	const int lens[] = { 0, 1, 9, hdr - 1, hdr, hdr + 1, hdr + 13 };
 	struct vq_sg sg = { .readable = true };
-	unsigned char *p;
-	__u32 len;
+	unsigned int i;
 
-	for (len = 0; len < a->g.hdr_len + 14; len++) {
-		sg.addr = send_addr(&a->s) + GUEST_PAGE - len;
-		sg.len = len;
-		p = guest_mem(&a->g, send_addr(&a->s));
-		memset(p, SEND_GUARD, 2 * GUEST_PAGE);
-		memset(guest_mem(&a->g, sg.addr), 0, len);
-		if (len > a->g.hdr_len)
-			memset(guest_mem(&a->g, sg.addr) + a->g.hdr_len, 0x66,
-			       len - a->g.hdr_len);
+	for (i = 0; i < ARRAY_SIZE(lens); i++) {
+		sg.addr = send_addr(&a->s) + GUEST_PAGE - lens[i];
+		sg.len = lens[i];
+		memset(guest_mem(&a->g, send_addr(&a->s)), SEND_GUARD,
+		       2 * GUEST_PAGE);
+		memset(guest_mem(&a->g, sg.addr), 0, sg.len);
+		if (sg.len > hdr)
+			memset(guest_mem(&a->g, sg.addr + hdr), 0x66,
+			       sg.len - hdr);
 		ASSERT_EQ(0, send_chain(&a->s, &sg, 1));
 		ASSERT_EQ(0, nothing_sent(a, "ffffff")) {
-			TH_LOG("%u bytes", len);
+			TH_LOG("%u bytes", sg.len);
 		}
 		ASSERT_EQ(0, back_or_refused(a)) {
-			TH_LOG("%u bytes", len);
+			TH_LOG("%u bytes", sg.len);
 		}
 	}
 }
