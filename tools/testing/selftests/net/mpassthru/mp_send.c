@@ -134,6 +134,9 @@ static int cut_one(struct sender *a, size_t len, unsigned int mss,
 		max = 9000;
 	if (!len || len > max)
 		len = max;
+	/* What fits one frame is no GSO frame: no driver says so. */
+	if (len <= mss)
+		mss = 0;
 	return sender_packet(a, len, mss, segs) ?: order_met(&a->o);
 }
 

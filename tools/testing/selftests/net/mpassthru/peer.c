@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 
@@ -33,6 +34,29 @@ static int enter_netns(const char *netns)
 	return err;
 }
 
+/*
+ * The last packet socket of a device gets a frame that nobody else wants when
+ * NAPI is done with its batch, others at once: frames would overtake each
+ * other.  The oldest socket is the last one, so there is one behind ours, which
+ * takes nothing.
+ */
+static int open_behind(const struct sockaddr_ll *addr)
+{
+	struct sock_filter nothing = { .code = BPF_RET | BPF_K };
+	struct sock_fprog prog = { .len = 1, .filter = &nothing };
+	int fd;
+
+	fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (!setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog,
+			sizeof(prog)) &&
+	    !bind(fd, (const struct sockaddr *)addr, sizeof(*addr)))
+		return fd;
+	close(fd);
+	return -errno;
+}
+
 /* The thread is in the peer's network namespace while this runs. */
 static int peer_socket(struct peer *p)
 {
@@ -50,6 +74,9 @@ static int peer_socket(struct peer *p)
 	addr.sll_ifindex = nic_index(p->fd, p->dev);
 	if (addr.sll_ifindex < 0)
 		return addr.sll_ifindex;
+	p->behind = open_behind(&addr);
+	if (p->behind < 0)
+		return p->behind;
 	setsockopt(p->fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
 	/* A NIC filters VLANs otherwise. */
 	promisc.mr_ifindex = addr.sll_ifindex;
@@ -68,7 +95,7 @@ int peer_open(struct peer *p, const char *netns, const char *dev,
 {
 	int home, err = 0;
 
-	*p = (struct peer) { .fd = -1, .dev = dev };
+	*p = (struct peer) { .fd = -1, .behind = -1, .dev = dev };
 	home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 	if (home < 0)
 		return -errno;
@@ -99,8 +126,11 @@ int peer_open(struct peer *p, const char *netns, const char *dev,
 void peer_close(struct peer *p)
 {
 	peer_calm(p);
-	if (p->fd >= 0)
-		close(p->fd);
+	if (p->fd < 0)
+		return;
+	close(p->fd);
+	if (p->behind >= 0)
+		close(p->behind);
 	p->fd = -1;
 }
 

@@ -11,6 +11,7 @@
 /* The far end of the wire: a packet socket on the other device. */
 struct peer {
 	int		fd;
+	int		behind;		/* another, see open_behind() */
 	const char	*dev;
 	unsigned char	mac[6];
 	struct frame	frame;		/* of what it sends */
