@@ -25,24 +25,6 @@ FIXTURE(stop)
 	struct sender a;
 };
 
-FIXTURE_VARIANT(stop)
-{
-	struct guest_config cfg;
-};
-
-FIXTURE_VARIANT_ADD(stop, ring)
-{
-	.cfg = { .features = BIT_V1 | BIT_MRG, .num = 512 },
-};
-
-FIXTURE_VARIANT_ADD(stop, in_order)
-{
-	.cfg = {
-		.features = BIT_V1 | BIT_MRG | BIT_IN_ORDER | BIT_INDIRECT |
-			    BIT_EVENT,
-	},
-};
-
 /* The flood goes on with the frame that is next. */
 static int flows(struct sender *a, unsigned int n)
 {
@@ -67,7 +49,10 @@ static int start(struct sender *a)
 
 FIXTURE_SETUP(stop)
 {
-	const char *missing = sender_open(&self->a, &variant->cfg, SLOTS);
+	const struct guest_config cfg = {
+		.features = BIT_V1 | BIT_MRG, .num = 512,
+	};
+	const char *missing = sender_open(&self->a, &cfg, SLOTS);
 
 	if (missing && *missing)
 		SKIP(return, "%s", missing);
@@ -152,8 +137,6 @@ TEST_F_TIMEOUT(stop, base_read_and_set, CLOCK_TEST)
 	struct sender *a = &self->a;
 	int i, base;
 
-	if (variant->cfg.features & BIT_IN_ORDER)
-		SKIP(return, "the base does not tell the descriptor");
 	for (i = 0; i < 10; i++) {
 		ASSERT_EQ(0, guest_stop(&a->g));
 		base = vhost_get_base(&a->g.vhost, GUEST_TX);
