@@ -28,6 +28,12 @@ FIXTURE(hostile)
 	size_t len;
 };
 
+static int set_peer_mtu(struct wire *w, int mtu)
+{
+	return nic_set_mtu(w->peer.fd, w->peer.dev, mtu) ?:
+	       nic_wait_running(w->peer.fd, w->peer.dev);
+}
+
 FIXTURE_SETUP(hostile)
 {
 	const struct guest_config cfg = {
@@ -295,12 +301,6 @@ static int longest_of(struct sender *a, const void *hdr,
 	    good_follows(a, buf, len, packet_data(&a->p) + HEADERS, &longest))
 		return -1;
 	return longest;
-}
-
-static int set_peer_mtu(struct wire *w, int mtu)
-{
-	return nic_set_mtu(w->peer.fd, w->peer.dev, mtu) ?:
-	       nic_wait_running(w->peer.fd, w->peer.dev);
 }
 
 /* No frame on the wire is longer than the MTU allows. */
