@@ -323,8 +323,8 @@ FIXTURE_SETUP(egress)
 	ASSERT_EQ(NULL, missing);
 	m->parent = variant->parent;
 	m->kind = variant->kind;
-	/* What is in a qdisc goes when the qdisc goes. */
-	self->a.o.lossy = m->parent == TC_H_ROOT;
+	/* What waits in a qdisc goes when one is put or taken away. */
+	self->a.o.lossy = true;
 	m->index = nic_index(self->a.w.sock, self->a.w.dev);
 	m->sock = rtnl_open();
 	ASSERT_LE(0, m->sock);
@@ -361,6 +361,14 @@ TEST_F_TIMEOUT(egress, put_and_taken_away, CLOCK_TEST)
 	pthread_join(m->thread, NULL);
 	ASSERT_EQ(600, i);
 	EXPECT_LT(0, m->times);
+
+	/* And afterwards, nothing. */
+	a->o.lossy = false;
+	for (i = 0; i < 110; i++) {
+		ASSERT_EQ(0, send_any(a, i));
+		if (i % 16 == 15)
+			ASSERT_EQ(0, order_met(&a->o));
+	}
 	ASSERT_EQ(0, sender_done(a));
 }
 
