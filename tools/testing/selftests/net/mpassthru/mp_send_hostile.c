@@ -28,10 +28,16 @@ FIXTURE(hostile)
 	size_t len;
 };
 
-static int set_peer_mtu(struct wire *w, int mtu)
+static int set_peer_mtu(struct sender *a, int mtu)
 {
-	return nic_set_mtu(w->peer.fd, w->peer.dev, mtu) ?:
-	       nic_wait_running(w->peer.fd, w->peer.dev);
+	struct peer *p = &a->w.peer;
+
+	/* Its link goes down and comes up. */
+	return send_wait(&a->s, clock_patience()) ?:
+	       nic_set_mtu(p->fd, p->dev, mtu) ?:
+	       nic_wait_running(p->fd, p->dev) ?:
+	       flow_start_tx(&a->w, &a->g) ?:
+	       guest_sent(&a->g, clock_patience());
 }
 
 FIXTURE_SETUP(hostile)
@@ -48,7 +54,10 @@ FIXTURE_SETUP(hostile)
 
 FIXTURE_TEARDOWN(hostile)
 {
-	set_peer_mtu(&self->a.w, 1500);
+	struct peer *p = &self->a.w.peer;
+
+	if (p->fd >= 0)
+		nic_set_mtu(p->fd, p->dev, 1500);
 	sender_close(&self->a);
 }
 
@@ -315,9 +324,7 @@ TEST_F_TIMEOUT(hostile, too_long, CLOCK_TEST)
 	size_t len;
 
 	/* That they can be seen. */
-	ASSERT_EQ(0, set_peer_mtu(&a->w, 9000));
-	ASSERT_EQ(0, flow_start_tx(&a->w, &a->g));
-	ASSERT_EQ(0, guest_sent(&a->g, clock_patience()));
+	ASSERT_EQ(0, set_peer_mtu(a, 9000));
 	for (i = 0; i < ARRAY_SIZE(lens); i++) {
 		build(a, self->buf, hdr, false);
 		len = packet_build(&a->p, self->buf,
@@ -340,9 +347,7 @@ TEST_F_TIMEOUT(hostile, too_long, CLOCK_TEST)
 			TH_LOG("an MSS of %u", msss[i]);
 		}
 	}
-	ASSERT_EQ(0, set_peer_mtu(&a->w, mtu));
-	ASSERT_EQ(0, flow_start_tx(&a->w, &a->g));
-	ASSERT_EQ(0, guest_sent(&a->g, clock_patience()));
+	ASSERT_EQ(0, set_peer_mtu(a, mtu));
 	ASSERT_EQ(0, goes_on(a));
 }
 
