@@ -637,8 +637,10 @@ static int mp_tx_refuse(struct mp_dev *mp, int err)
 {
 	if (err == -EOPNOTSUPP)
 		return mp_tx_fall_back(mp);
-	if (err != -EINTR)
+	if (err != -EINTR) {
 		mp->stats.tx_errors++;
+		atomic64_inc(&mp->stats.dropped);
+	}
 	return err;
 }
 
@@ -982,8 +984,12 @@ static int mp_txprep_try(struct mp_dev *mp, struct mp_txprep *prep,
 
 	mutex_lock(&mp->tx_lock);
 	err = mp->tx ? mp_tx_check(mp, iocb) : -ENOENT;
-	if (!err)
+	if (!err) {
 		prep->mem = mp_mem_get(mp->tx->mem);
+		/* What is in use, and as much on its way back to be used. */
+		mp_mem_expect(prep->mem, 2 * (mp->tx->buf + MPASSTHRU_TX_SEGS -
+					      mp_tx_first_buf(mp->tx)));
+	}
 	mutex_unlock(&mp->tx_lock);
 	if (err)
 		return err;
@@ -1296,6 +1302,8 @@ void mp_tx_show(struct mp_dev *mp, struct seq_file *m)
 	seq_printf(m, "mp-tx-fallback-egress:\t%llu\n", stats->tx_egress);
 	seq_printf(m, "mp-tx-fallback-frame:\t%llu\n", stats->tx_unfit);
 	seq_printf(m, "mp-tx-rewound:\t%llu\n", stats->tx_rewound);
+	seq_printf(m, "mp-tx-dropped:\t%u\n",
+		   mp->tx ? READ_ONCE(mp->tx->txq.dropped) : 0);
 	seq_printf(m, "mp-tx-errors:\t%llu\n", stats->tx_errors);
 	seq_printf(m, "mp-tx-pinned:\t%u\n",
 		   mem ? atomic_read(&mem->pinned) : 0);

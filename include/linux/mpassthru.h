@@ -153,6 +153,7 @@ struct mpassthru_txframe {
  * @closed: nothing is pushed any more; written by the consumer
  * @done: end of the frames that the NIC has read; written by the driver
  * @need_wakeup: the consumer waits for @done to move: written by both
+ * @dropped: frames that mpassthru_tx_drop() dropped
  *
  * @pushed and @closed are protected by the transmit lock of the netdev queue
  * with the index of the txq.  @done is written by NAPI, or with NAPI disabled.
@@ -171,6 +172,7 @@ struct mpassthru_txq {
 
 	u32				done ____cacheline_aligned_in_smp;
 	bool				need_wakeup;
+	u32				dropped;
 };
 
 /**
@@ -591,6 +593,7 @@ static inline unsigned int mpassthru_tx_drop(struct mpassthru_txq *txq)
 	if (txq->closed || !n || smp_load_acquire(&txq->done) != txq->pushed)
 		return 0;
 	WRITE_ONCE(txq->pushed, posted);
+	WRITE_ONCE(txq->dropped, txq->dropped + n);
 	mpassthru_tx_done(txq, n);
 	return n;
 }
