@@ -95,7 +95,6 @@ struct mp_stats {
  * @tx_cancelled: nor before mp_tx_stop(): the poster has to notice first that
  *	kiocbs were cancelled.  Under @tx_lock.
  * @tx_waits: the poster waits for the socket to become writable
- * @tx_copies: skbs were sent, and may be on their way
  * @tx_copy_until: skbs are sent until then, in jiffies
  * @tx_wants_idle: the poster waits for them to be sent
  * @tx_idle: looks whether they are
@@ -121,9 +120,8 @@ struct mp_dev {
 	bool				tx_unbound;
 	bool				tx_cancelled;
 	bool				tx_waits;
-	bool				tx_copies;
 	bool				tx_wants_idle;
-	unsigned long			tx_copy_until;
+	u64				tx_copy_until;
 	struct delayed_work		tx_idle;
 	unsigned int			flags;
 	int				vnet_hdr_sz;

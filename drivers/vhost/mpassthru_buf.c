@@ -123,6 +123,21 @@ void mp_bounce_put(struct mp_bounces *bounces, struct mp_bounce *bounce)
 }
 
 /**
+ * mp_bounce_sync_for_device - let the device have what the CPU wrote
+ * @bounces: of the queue
+ * @bounce: mapped
+ * @len: bytes from the beginning
+ *
+ * Context: any; lock of the queue.
+ */
+void mp_bounce_sync_for_device(struct mp_bounces *bounces,
+			       struct mp_bounce *bounce, unsigned int len)
+{
+	dma_sync_single_for_device(bounces->dev, bounce->dma, len,
+				   bounces->dir);
+}
+
+/**
  * mp_bounces_empty - unmap and free what is kept
  * @bounces: of a queue that stops
  *

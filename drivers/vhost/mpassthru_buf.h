@@ -42,5 +42,7 @@ void mp_bounce_free(struct mp_bounce *bounce);
 int mp_bounce_map(struct mp_bounces *bounces, struct mp_bounce *bounce);
 struct mp_bounce *mp_bounce_take(struct mp_bounces *bounces);
 void mp_bounce_put(struct mp_bounces *bounces, struct mp_bounce *bounce);
+void mp_bounce_sync_for_device(struct mp_bounces *bounces,
+			       struct mp_bounce *bounce, unsigned int len);
 
 #endif /* _VHOST_MPASSTHRU_BUF_H */

@@ -175,9 +175,9 @@ static int mp_offload_gso(const struct mp_offload *offload,
 						   sizeof(struct udphdr)) ||
 	    offload->gso_size < MP_OFFLOAD_MIN_MSS)
 		return -EINVAL;
-	/* One frame it is. */
+	/* One frame it is, and no longer than others. */
 	if (payload <= offload->gso_size)
-		return 0;
+		return frame->len > dev->mtu + VLAN_ETH_HLEN ? -EMSGSIZE : 0;
 	if (hdrs + offload->gso_size > dev->mtu + VLAN_ETH_HLEN)
 		return -EMSGSIZE;
 	frame->mss = offload->gso_size;

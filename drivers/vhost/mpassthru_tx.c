@@ -117,6 +117,8 @@ struct mp_txslot {
  * @hdr_dma: their addresses
  * @hdrs_mapped: how many of them are mapped
  * @sync: the NIC sees what the CPU wrote after a sync only
+ * @renewed: the limits of @mem are those of today, or were when it was first
+ *	posted after a stop
  *
  * Protected by mp_dev.tx_lock, except for the driver's part of @txq.  The driver
  * may look at that until an RCU grace period after mp_tx_unbind().
@@ -136,6 +138,7 @@ struct mp_tx {
 	dma_addr_t		hdr_dma[MP_TX_HDR_PAGES];
 	unsigned int		hdrs_mapped;
 	bool			sync;
+	bool			renewed;
 };
 
 static struct mp_txslot *mp_txslot(struct mp_tx *tx, u32 idx)
@@ -272,6 +275,7 @@ static int mp_tx_start_locked(struct mp_dev *mp, struct mp_tx **new,
 		if (tx->waiting)
 			return -EBUSY;
 		swap(tx->mem, *mem);
+		tx->renewed = true;
 		return 0;
 	}
 
@@ -281,6 +285,7 @@ static int mp_tx_start_locked(struct mp_dev *mp, struct mp_tx **new,
 	if (err)
 		return err;
 	tx->mem = *mem;
+	tx->renewed = true;
 	*mem = NULL;
 	*new = NULL;
 	tx->txq.port = &mp->port;
@@ -428,8 +433,8 @@ static void mp_tx_kick(struct mp_dev *mp, struct mp_tx *tx)
 /* Is there something that has to be waited for? */
 static bool mp_tx_must_wait(struct mp_dev *mp, struct mp_tx *tx)
 {
-	return tx->waiting || tx->txq.posted != READ_ONCE(tx->txq.pushed) ||
-	       !mp_tx_has_room(tx) || READ_ONCE(mp->tx_wants_idle);
+	return tx->waiting || !mp_tx_is_pushed(tx) || !mp_tx_has_room(tx) ||
+	       READ_ONCE(mp->tx_wants_idle);
 }
 
 /**
@@ -577,46 +582,53 @@ static int mp_txhead_hdrs(const struct mp_txhead *head)
 			       head->len);
 }
 
-/* May a frame be posted to @tx?  With tx_lock held. */
+/* Is what was posted in the ring, for skbs not to overtake it? */
+static bool mp_tx_is_pushed(struct mp_tx *tx)
+{
+	return tx->txq.posted == READ_ONCE(tx->txq.pushed);
+}
+
+/* Are the pages those of the poster, under the limits that hold for it? */
+static bool mp_tx_mem_ok(struct mp_tx *tx)
+{
+	if (unlikely(current->mm != tx->mem->mm || READ_ONCE(tx->mem->closed)))
+		return false;
+	if (likely(tx->renewed))
+		return true;
+	tx->renewed = mp_mem_renew(tx->mem);
+	return tx->renewed;
+}
+
+/* May a frame be posted to @tx?  With tx_lock held, in an RCU read side that
+ * lasts until it is posted: who puts something into the way of frames, see
+ * netdev_mp_egress_used(), and waits for RCU sees all that are posted later.
+ */
 static int mp_tx_check(struct mp_dev *mp, const struct kiocb *iocb)
 {
-	struct net_device *dev = mp->port.dev;
 	struct mp_tx *tx = mp->tx;
-	bool used;
 
-	if (unlikely(current->mm != tx->mem->mm || READ_ONCE(tx->mem->closed)))
-		return tx->waiting ? -EBUSY : -ESTALE;
-	if (unlikely(iocb->ki_pos != mp->vnet_hdr_sz))
-		return -EAGAIN;
+	if (unlikely(!mp_tx_mem_ok(tx)))
+		return tx->waiting || !mp_tx_is_pushed(tx) ? -EBUSY : -ESTALE;
 	if (unlikely(!mp_tx_has_room(tx)))
 		return -ENOBUFS;
-
-	rcu_read_lock();
-	used = netdev_mp_egress_used(dev);
-	rcu_read_unlock();
-	if (unlikely(used)) {
+	if (unlikely(iocb->ki_pos != mp->vnet_hdr_sz))
+		goto copy;
+	if (unlikely(netdev_mp_egress_used(mp->port.dev))) {
 		mp->stats.tx_egress++;
 		goto copy;
 	}
-	if (unlikely(mp->tx_copies)) {
-		if (time_before(jiffies, mp->tx_copy_until))
+	/* Nothing may overtake skbs: in a qdisc, in another ring. */
+	if (unlikely(sk_wmem_alloc_get(&mp->sk))) {
+		if (time_before64(get_jiffies_64(), mp->tx_copy_until))
 			goto copy;
-		/* Nothing may overtake them. */
-		if (sk_wmem_alloc_get(&mp->sk)) {
-			WRITE_ONCE(mp->tx_wants_idle, true);
-			schedule_delayed_work(&mp->tx_idle, 1);
-			return -ENOBUFS;
-		}
-		mp->tx_copies = false;
+		WRITE_ONCE(mp->tx_wants_idle, true);
+		schedule_delayed_work(&mp->tx_idle, 1);
+		return -ENOBUFS;
 	}
 	return 0;
 
 copy:
-	/* Nor may they overtake what was posted. */
-	if (tx->txq.posted != READ_ONCE(tx->txq.pushed))
-		return -ENOBUFS;
-	mp->tx_copies = true;
-	return -EAGAIN;
+	return mp_tx_is_pushed(tx) ? -EAGAIN : -ENOBUFS;
 }
 
 /* The NIC cannot send it: to the end of what was posted, and then for a while. */
@@ -625,11 +637,10 @@ static int mp_tx_fall_back(struct mp_dev *mp)
 	struct mp_tx *tx = mp->tx;
 
 	mp_tx_kick(mp, tx);
-	if (tx->txq.posted != READ_ONCE(tx->txq.pushed))
+	if (!mp_tx_is_pushed(tx))
 		return -ENOBUFS;
 	mp->stats.tx_unfit++;
-	mp->tx_copies = true;
-	mp->tx_copy_until = jiffies + MP_TX_COPY_TIME;
+	mp->tx_copy_until = get_jiffies_64() + MP_TX_COPY_TIME;
 	return -EAGAIN;
 }
 
@@ -723,15 +734,16 @@ static int mp_tx_append(struct mp_dev *mp, const struct mp_txhead *head,
 	tx->seg += frame->nr_segs;
 	tx->buf += slot->nr_bufs;
 	mp->stats.tx_posted++;
-	if (whole) {
+	if (whole)
 		mp->stats.tx_whole++;
-		slot->iocb = NULL;
-	} else {
-		slot->iocb = iocb;
+	/* Nothing of the guest is in use; and behind others it is not given back
+	 * before them, so that it may as well be taken back with them.
+	 */
+	slot->iocb = whole && !tx->waiting ? NULL : iocb;
+	if (slot->iocb)
 		tx->waiting++;
-	}
 	mpassthru_tx_post(&tx->txq);
-	return whole ? slot->res : -EIOCBQUEUED;
+	return slot->iocb ? -EIOCBQUEUED : slot->res;
 }
 
 /* Give up the pages of the frame at the end of the FIFO. */
@@ -792,6 +804,7 @@ static int mp_tx_post_hit(struct mp_dev *mp, struct kiocb *iocb,
 	int err;
 
 	mutex_lock(&mp->tx_lock);
+	rcu_read_lock();
 	err = mp->tx ? mp_tx_check(mp, iocb) : -ESTALE;
 	if (unlikely(err))
 		goto out;
@@ -820,26 +833,28 @@ static int mp_tx_post_hit(struct mp_dev *mp, struct kiocb *iocb,
 	}
 	err = mp_tx_append(mp, &head, iocb);
 out:
+	rcu_read_unlock();
 	mutex_unlock(&mp->tx_lock);
 	return err;
 }
 
 /**
  * struct mp_txpart - a part of a frame that lies in one page
- * @buf: what it lies in
- * @offset: where in that
+ * @buf: what it lies in; neither of the two: a bounce page that is there already
+ * @addr: user address
  * @len: how much, in bytes
  */
 struct mp_txpart {
 	struct mp_txbuf	buf;
-	u16		offset;
-	u16		len;
+	unsigned long	addr;
+	unsigned int	len;
 };
 
 /**
  * struct mp_txprep - a frame that is made ready without mp_dev.tx_lock
  * @head: its beginning
  * @mem: what it is pinned in, with a reference
+ * @alloc: bounce pages that are there already do not do
  * @nr: parts
  * @parts: the payload
  * @data: of @head
@@ -847,26 +862,32 @@ struct mp_txpart {
 struct mp_txprep {
 	struct mp_txhead	head;
 	struct mp_mem		*mem;
+	bool			alloc;
 	int			nr;
 	struct mp_txpart	parts[MPASSTHRU_TX_SEGS];
 	u8			data[MP_TX_WHOLE];
 };
 
+static bool mp_txpart_copy(const struct mp_txpart *part,
+			   const struct mp_bounce *bounce)
+{
+	return !copy_from_user(page_address(bounce->page),
+			       (const void __user *)part->addr, part->len);
+}
+
 /* A page that cannot be pinned: its part of the frame is copied. */
-static int mp_txprep_bounce(struct mp_txpart *part, unsigned long addr)
+static int mp_txprep_bounce(struct mp_txpart *part)
 {
 	struct mp_bounce *bounce = mp_bounce_alloc();
 
 	/* Copy it elsewhere, then. */
 	if (!bounce)
 		return -EOPNOTSUPP;
-	if (copy_from_user(page_address(bounce->page),
-			   (const void __user *)addr, part->len)) {
+	if (!mp_txpart_copy(part, bounce)) {
 		mp_bounce_free(bounce);
 		return -EFAULT;
 	}
 	part->buf.bounce = bounce;
-	part->offset = 0;
 	return 0;
 }
 
@@ -878,17 +899,19 @@ static int mp_txprep_page(struct mp_txprep *prep, unsigned long addr,
 	int err;
 
 	part->buf = (struct mp_txbuf) {};
-	part->offset = offset_in_page(addr);
+	part->addr = addr;
 	part->len = len;
 	page = mp_page_get(prep->mem, addr);
 	err = PTR_ERR_OR_ZERO(page);
 	/* Not there; or the guest is at its end. */
 	if (err == -EFAULT || err == -EINTR)
 		return err;
-	if (err)
-		err = mp_txprep_bounce(part, addr);
-	else
+	if (!err)
 		part->buf.page = page;
+	else if (prep->alloc)
+		err = mp_txprep_bounce(part);
+	else
+		err = 0;
 	if (!err)
 		prep->nr++;
 	return err;
@@ -929,6 +952,37 @@ static void mp_txprep_end(struct mp_txprep *prep)
 	mp_mem_put(prep->mem);
 }
 
+/* A bounce page for a part, filled and mapped, or NULL: with @prep->alloc one has
+ * to be allocated and the user's memory faulted in, which is not done under
+ * tx_lock.
+ */
+static struct mp_bounce *mp_txprep_bounced(struct mp_tx *tx,
+					   struct mp_txpart *part)
+{
+	struct mp_bounce *bounce = part->buf.bounce;
+	bool copied;
+
+	if (bounce) {
+		if (mp_bounce_map(&tx->bounces, bounce))
+			return NULL;
+		part->buf.bounce = NULL;
+		return bounce;
+	}
+
+	bounce = mp_bounce_take(&tx->bounces);
+	if (!bounce)
+		return NULL;
+	pagefault_disable();
+	copied = mp_txpart_copy(part, bounce);
+	pagefault_enable();
+	if (!copied) {
+		mp_bounce_put(&tx->bounces, bounce);
+		return NULL;
+	}
+	mp_bounce_sync_for_device(&tx->bounces, bounce, part->len);
+	return bounce;
+}
+
 /* With tx_lock held; the parts become the queue's one by one. */
 static int mp_txprep_append(struct mp_dev *mp, struct mp_txprep *prep,
 			    struct kiocb *iocb)
@@ -937,6 +991,7 @@ static int mp_txprep_append(struct mp_dev *mp, struct mp_txprep *prep,
 	u32 idx = tx->txq.posted;
 	struct mpassthru_txframe *frame = mp_txframe(tx, idx);
 	struct mp_txslot *slot = mp_txslot(tx, idx);
+	struct mp_bounce *bounce;
 	struct mp_txpart *part;
 	bool bounced = false;
 	int err, i;
@@ -949,17 +1004,19 @@ static int mp_txprep_append(struct mp_dev *mp, struct mp_txprep *prep,
 		part = &prep->parts[i];
 		if (part->buf.page) {
 			mp_tx_add_page(tx, frame, slot, part->buf.page,
-				       part->offset, part->len);
+				       offset_in_page(part->addr), part->len);
 			part->buf.page = NULL;
 			continue;
 		}
-		err = mp_bounce_map(&tx->bounces, part->buf.bounce);
-		if (err)
+		bounce = mp_txprep_bounced(tx, part);
+		err = prep->alloc ? -EOPNOTSUPP : -ENOSR;
+		if (!bounce)
 			goto err_abort;
 		bounced = true;
-		*mp_txbuf(tx, slot->buf + slot->nr_bufs++) = part->buf;
-		mp_tx_add_seg(tx, frame, part->buf.bounce->dma, part->len);
-		part->buf.bounce = NULL;
+		*mp_txbuf(tx, slot->buf + slot->nr_bufs++) = (struct mp_txbuf) {
+			.bounce = bounce,
+		};
+		mp_tx_add_seg(tx, frame, bounce->dma, part->len);
 	}
 	err = -EOPNOTSUPP;
 	if (frame->nr_segs > mp->port.tx_segs)
@@ -973,17 +1030,21 @@ static int mp_txprep_append(struct mp_dev *mp, struct mp_txprep *prep,
 
 err_abort:
 	mp_tx_abort(tx);
-	return err == -EAGAIN ? -ENOBUFS : mp_tx_refuse(mp, err);
+	return err == -ENOSR ? err : mp_tx_refuse(mp, err);
 }
 
-/* Returns -ENOENT when what the frame was made ready for is no more. */
+/* Returns -ENOENT when what the frame was made ready for is no more, -ENOSR when
+ * bounce pages have to be made.
+ */
 static int mp_txprep_try(struct mp_dev *mp, struct mp_txprep *prep,
 			 struct kiocb *iocb, struct iov_iter from)
 {
 	int err;
 
 	mutex_lock(&mp->tx_lock);
+	rcu_read_lock();
 	err = mp->tx ? mp_tx_check(mp, iocb) : -ENOENT;
+	rcu_read_unlock();
 	if (!err) {
 		prep->mem = mp_mem_get(mp->tx->mem);
 		/* What is in use, and as much on its way back to be used. */
@@ -1001,6 +1062,7 @@ static int mp_txprep_try(struct mp_dev *mp, struct mp_txprep *prep,
 		err = mp_txprep_pages(prep, &from);
 
 	mutex_lock(&mp->tx_lock);
+	rcu_read_lock();
 	if (!mp->tx || mp->tx->mem != prep->mem)
 		err = -ENOENT;
 	else if (err)
@@ -1008,6 +1070,7 @@ static int mp_txprep_try(struct mp_dev *mp, struct mp_txprep *prep,
 	else
 		err = mp_tx_check(mp, iocb) ?:
 		      mp_txprep_append(mp, prep, iocb);
+	rcu_read_unlock();
 	mutex_unlock(&mp->tx_lock);
 	mp_txprep_end(prep);
 	return err;
@@ -1021,14 +1084,20 @@ static noinline int mp_tx_post_miss(struct mp_dev *mp, struct kiocb *iocb,
 
 	prep = kmalloc_obj(*prep, GFP_KERNEL_ACCOUNT);
 	if (!prep)
-		return -ENOBUFS;
+		return -ENOMEM;
+	prep->alloc = false;
 	for (tries = 0; tries < MP_TX_TRIES; tries++) {
 		err = mp_txprep_try(mp, prep, iocb, *from);
-		if (likely(err != -ENOENT))
+		if (err == -ENOSR)
+			prep->alloc = true;
+		else if (likely(err != -ENOENT))
 			break;
 	}
 	kfree(prep);
-	return err == -ENOENT || err == -EINTR ? -EAGAIN : err;
+	/* Others stop and start, or the guest is at its end: look again. */
+	if (err == -ENOENT || err == -ENOSR || err == -EINTR)
+		return -EBUSY;
+	return err;
 }
 
 /**
@@ -1053,7 +1122,7 @@ static noinline int mp_tx_post_miss(struct mp_dev *mp, struct kiocb *iocb,
  *   try again when the socket is writable
  * * -EFAULT, -EINVAL, -EMSGSIZE: dropped
  * * -ENOTCONN: no device is bound
- * * -EBUSY: in use from another address space
+ * * -EBUSY: in use from another address space, or just being stopped
  * * -EOPNOTSUPP: the device cannot, or from a kernel thread
  * * -ENOMEM
  */
@@ -1071,7 +1140,7 @@ int mp_tx_post(struct mp_dev *mp, struct kiocb *iocb, struct iov_iter *from)
 	}
 	if (unlikely(err == -ENOENT))
 		err = mp_tx_post_miss(mp, iocb, from);
-	return err == -ESTALE ? -EAGAIN : err;
+	return err == -ESTALE ? -EBUSY : err;
 }
 EXPORT_SYMBOL_IF_KUNIT(mp_tx_post);
 
@@ -1092,28 +1161,26 @@ static void mp_tx_set_closed(struct mp_dev *mp, struct mp_tx *tx, bool closed)
 	__netif_tx_unlock_bh(queue);
 }
 
+/* Does the NIC have none of ours? */
 static bool mp_tx_is_idle(struct mp_tx *tx)
 {
 	return mpassthru_tx_sent(&tx->txq) == READ_ONCE(tx->txq.pushed);
 }
 
-/* Wait for what the NIC has.  False when that takes too long: it is paused, or
- * hangs.
+/* Wait until all that was posted is sent, for some milliseconds: longer if the
+ * NIC is paused, or hangs.
  */
-static bool mp_tx_drain(struct mp_dev *mp, struct mp_tx *tx)
+static void mp_tx_drain(struct mp_dev *mp, struct mp_tx *tx)
 {
 	int i;
 
-	for (i = 0; !mp_tx_is_idle(tx); i++) {
-		if (i == MP_TX_STOP_WAIT)
-			return false;
+	for (i = 0; i < MP_TX_STOP_WAIT; i++) {
 		/* Interrupts may be moderated: have NAPI look. */
 		mp_tx_kick(mp, tx);
-		if (mp_tx_is_idle(tx))
-			break;
+		if (mpassthru_tx_sent(&tx->txq) == tx->txq.posted)
+			return;
 		usleep_range(1000, 1500);
 	}
-	return true;
 }
 
 /* The NIC has nothing of ours any more, and gets nothing.  Kiocbs complete in
@@ -1128,31 +1195,32 @@ static void mp_tx_finish(struct mp_dev *mp, struct mp_tx *tx)
 	mp_tx_release(tx, tx->reaped, end);
 	for (idx = tx->reaped; idx != end; idx++) {
 		slot = mp_txslot(tx, idx);
-		/* Was given back already, and is not sent. */
-		if (!slot->iocb)
-			atomic64_inc(&mp->stats.dropped);
-		else
+		/* Was given back as done, if nothing was before it. */
+		if (slot->iocb)
 			mp->stats.tx_rewound++;
+		else
+			atomic64_inc(&mp->stats.dropped);
 		mp->tx_cancelled |= !!slot->iocb;
 		mp_tx_complete_one(tx, slot, -ECANCELED);
 	}
 	tx->txq.posted = tx->reaped;
 	tx->kicked = tx->reaped;
+	tx->renewed = false;
 	WRITE_ONCE(mp->tx_waits, false);
 }
 
 /* With tx_lock held.  Returns whether it has to be done again, with RTNL. */
-static bool mp_tx_stop_locked(struct mp_dev *mp, bool rtnl)
+static bool mp_tx_stop_locked(struct mp_dev *mp, bool drain, bool rtnl)
 {
 	struct mp_tx *tx = mp->tx;
 
 	if (!tx || tx->txq.posted == tx->reaped)
 		return false;
 
-	/* As much as the ring has room for is sent. */
-	mp_tx_kick(mp, tx);
+	if (drain)
+		mp_tx_drain(mp, tx);
 	mp_tx_set_closed(mp, tx, true);
-	if (!mp_tx_drain(mp, tx)) {
+	if (!mp_tx_is_idle(tx)) {
 		if (!rtnl) {
 			mp_tx_set_closed(mp, tx, false);
 			return true;
@@ -1181,16 +1249,17 @@ void mp_tx_stop(struct mp_dev *mp)
 	bool again;
 
 	mutex_lock(&mp->tx_lock);
-	again = mp_tx_stop_locked(mp, false);
+	again = mp_tx_stop_locked(mp, true, false);
 	if (!again)
 		mp->tx_cancelled = false;
 	mutex_unlock(&mp->tx_lock);
 	if (!again)
 		return;
 
+	/* It was waited for already. */
 	rtnl_lock();
 	mutex_lock(&mp->tx_lock);
-	mp_tx_stop_locked(mp, true);
+	mp_tx_stop_locked(mp, false, true);
 	mp->tx_cancelled = false;
 	mutex_unlock(&mp->tx_lock);
 	rtnl_unlock();
@@ -1215,7 +1284,7 @@ struct mp_tx *mp_tx_unbind(struct mp_dev *mp)
 
 	mutex_lock(&mp->tx_lock);
 	mp->tx_unbound = true;
-	mp_tx_stop_locked(mp, true);
+	mp_tx_stop_locked(mp, true, true);
 	tx = mp->tx;
 	mp->tx = NULL;
 	if (tx) {
@@ -1271,8 +1340,11 @@ void mp_tx_idle_work(struct work_struct *work)
 		schedule_delayed_work(&mp->tx_idle, 1);
 		return;
 	}
+	/* Not in the midst of mp_tx_flush(), which may just be about to wait. */
+	mutex_lock(&mp->tx_lock);
 	WRITE_ONCE(mp->tx_wants_idle, false);
 	WRITE_ONCE(mp->tx_waits, false);
+	mutex_unlock(&mp->tx_lock);
 	mp_sock_writable(mp);
 }
 

@@ -138,7 +138,7 @@ EXPORT_SYMBOL_GPL(netdev_mp_port_detach);
  * @dev: network device
  *
  * A qdisc that was set by an administrator (the default ones have no handle),
- * programs of tc, netfilter's egress hook.
+ * programs of tc, netfilter's egress hook, packet sockets of ETH_P_ALL.
  *
  * Context: RCU read side.  Who adds one of these waits for it, before it relies
  * on seeing every frame.
@@ -146,7 +146,7 @@ EXPORT_SYMBOL_GPL(netdev_mp_port_detach);
  */
 bool netdev_mp_egress_used(const struct net_device *dev)
 {
-	if (rcu_dereference(dev->qdisc)->handle)
+	if (rcu_dereference(dev->qdisc)->handle || dev_nit_active_rcu(dev))
 		return true;
 #ifdef CONFIG_NET_XGRESS
 	if (rcu_access_pointer(dev->tcx_egress))

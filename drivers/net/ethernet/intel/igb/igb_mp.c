@@ -20,9 +20,9 @@
 #define IGB_MP_POLLS	20
 
 /* Segments of a frame at most.  With its context, where it is cut at 32 KB, and
- * a gap it takes half of the smallest ring.
+ * a gap it fits the smallest ring, see igb_mp_tx_room().
  */
-#define IGB_MP_TX_SEGS	min(IGB_MIN_TXD / 2 - 5, MPASSTHRU_TX_SEGS)
+#define IGB_MP_TX_SEGS	MPASSTHRU_TX_SEGS
 
 /**
  * igb_mp_max_frame - longest frame that the NIC has to take in while bound
