@@ -430,6 +430,12 @@ static void mp_tx_kick(struct mp_dev *mp, struct mp_tx *tx)
 	local_bh_enable();
 }
 
+/* Is what was posted in the ring, for skbs not to overtake it? */
+static bool mp_tx_is_pushed(struct mp_tx *tx)
+{
+	return tx->txq.posted == READ_ONCE(tx->txq.pushed);
+}
+
 /* Is there something that has to be waited for? */
 static bool mp_tx_must_wait(struct mp_dev *mp, struct mp_tx *tx)
 {
@@ -580,12 +586,6 @@ static int mp_txhead_hdrs(const struct mp_txhead *head)
 {
 	return mp_offload_hdrs(&head->offload, head->data, head->have,
 			       head->len);
-}
-
-/* Is what was posted in the ring, for skbs not to overtake it? */
-static bool mp_tx_is_pushed(struct mp_tx *tx)
-{
-	return tx->txq.posted == READ_ONCE(tx->txq.pushed);
 }
 
 /* Are the pages those of the poster, under the limits that hold for it? */
