@@ -476,9 +476,16 @@ static void tx_many_segments_fall_back(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, tx_post_iov(test, 1, iov, 17), -EAGAIN);
 	KUNIT_EXPECT_EQ(test, t->pushed, 1);
 	KUNIT_EXPECT_EQ(test, t->mp->stats.tx_unfit, 1);
-	/* For a while, others do as well. */
+	/* For a while, others do as well; then its skb is waited for. */
+	refcount_add(1, &t->mp->sk.sk_wmem_alloc);
 	KUNIT_EXPECT_EQ(test, tx_post(test, 1, 0, 1514), -EAGAIN);
 	t->mp->tx_copy_until = 0;
+	KUNIT_EXPECT_EQ(test, tx_post(test, 1, 0, 1514), -ENOBUFS);
+	mp_tx_flush(t->mp);
+	KUNIT_EXPECT_FALSE(test, tx_writable(t));
+	refcount_dec(&t->mp->sk.sk_wmem_alloc);
+	flush_delayed_work(&t->mp->tx_idle);
+	KUNIT_EXPECT_TRUE(test, tx_writable(t));
 	KUNIT_EXPECT_EQ(test, tx_post(test, 1, 0, 1514), -EIOCBQUEUED);
 	/* Not before what was posted is in the ring */
 	t->room = 0;
