@@ -489,7 +489,8 @@ TEST_F_TIMEOUT(direct, exceptions, CLOCK_TEST)
 	EXPECT_LE(0, grown(a, "tx-posted", 10, send_scattered));
 	after = count(a, "tx-fallback-frame") + count(a, "tx-bounced");
 	EXPECT_LE(before + 10, after);
-	EXPECT_EQ(10, grown(a, "tx-fallback-frame", 10, send_nested));
+	/* Those that are copied as one before them was are not counted. */
+	EXPECT_LT(0, grown(a, "tx-fallback-frame", 10, send_nested));
 	EXPECT_EQ(10, grown(a, "tx-zerocopy", 10, send_long));
 	EXPECT_EQ(0, count(a, "tx-dropped"));
 	ASSERT_EQ(0, sender_done(a));
