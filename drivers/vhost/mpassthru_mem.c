@@ -45,10 +45,9 @@
  * fails again.  A guest may go round more such pages than there are ghosts:
  * when MP_MEM_SAMPLE have failed in a row, one page of so many is tried.
  *
- * The lock is taken with softirqs disabled, for a driver's transmit path to
- * look pages up and put them.  It nests inside all locks of mm, whose
- * callbacks run in process context with interrupts on, so that there is no
- * need to disable these.
+ * The lock is taken in process context only: looking pages up and putting them is
+ * the consumer's, never the driver's.  It nests inside all locks of mm, whose
+ * callbacks run in process context.
  *
  * Not an mmu_interval_notifier: both to begin a read and to remove it waits
  * until no invalidation is under way, which threads of user space can put off
@@ -317,12 +316,12 @@ static void mp_mem_reap(struct mp_mem *mem)
 	struct mp_page *page;
 
 	for (;;) {
-		spin_lock_bh(&mem->lock);
+		spin_lock(&mem->lock);
 		page = list_first_entry_or_null(&mem->dead, struct mp_page,
 						list);
 		if (page)
 			list_del(&page->list);
-		spin_unlock_bh(&mem->lock);
+		spin_unlock(&mem->lock);
 		if (!page)
 			return;
 
@@ -339,7 +338,7 @@ static bool mp_mem_age_batch(struct mp_mem *mem)
 	struct mp_page *page;
 	int n = 0, i;
 
-	spin_lock_bh(&mem->lock);
+	spin_lock(&mem->lock);
 	for (i = 0; i < MP_MEM_BATCH; i++) {
 		page = list_first_entry_or_null(&mem->lru, struct mp_page,
 						list);
@@ -356,7 +355,7 @@ static bool mp_mem_age_batch(struct mp_mem *mem)
 	if (n)
 		WRITE_ONCE(mem->limit, min(mem->ceiling,
 					   max(mem->floor, mem->nr)));
-	spin_unlock_bh(&mem->lock);
+	spin_unlock(&mem->lock);
 
 	while (n)
 		mp_mem_unpin(mem, pinned[--n]);
@@ -368,7 +367,7 @@ static bool mp_mem_forget_batch(struct mp_mem *mem)
 	struct mp_page *ghost;
 	int i;
 
-	spin_lock_bh(&mem->lock);
+	spin_lock(&mem->lock);
 	for (i = 0; i < MP_MEM_BATCH; i++) {
 		ghost = list_first_entry_or_null(&mem->ghosts, struct mp_page,
 						 list);
@@ -376,7 +375,7 @@ static bool mp_mem_forget_batch(struct mp_mem *mem)
 			break;
 		mp_page_forget(mem, ghost);
 	}
-	spin_unlock_bh(&mem->lock);
+	spin_unlock(&mem->lock);
 	return i == MP_MEM_BATCH;
 }
 
@@ -400,10 +399,10 @@ static void mp_mem_work(struct work_struct *work)
 	mp_mem_reap(mem);
 	mp_mem_age(mem);
 
-	spin_lock_bh(&mem->lock);
+	spin_lock(&mem->lock);
 	if (!mem->closed && (mem->nr || mem->nr_ghosts))
 		mp_mem_schedule(mem, HZ);
-	spin_unlock_bh(&mem->lock);
+	spin_unlock(&mem->lock);
 	mp_mem_put(mem);
 }
 
@@ -462,7 +461,7 @@ static void mp_mem_note(struct mp_mem *mem, unsigned long index, int err)
 
 	new = kzalloc_obj(*new, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 
-	spin_lock_bh(&mem->lock);
+	spin_lock(&mem->lock);
 	if (err) {
 		mem->failures++;
 		mem->failed++;
@@ -489,7 +488,7 @@ static void mp_mem_note(struct mp_mem *mem, unsigned long index, int err)
 	if (mem->nr_ghosts)
 		mp_mem_schedule(mem, HZ);
 out:
-	spin_unlock_bh(&mem->lock);
+	spin_unlock(&mem->lock);
 	kfree(new);
 }
 
@@ -504,7 +503,7 @@ static struct mp_page *mp_mem_begin(struct mp_mem *mem, unsigned long index,
 	bool note = false;
 	int err = 0;
 
-	spin_lock_bh(&mem->lock);
+	spin_lock(&mem->lock);
 	page = mp_mem_find(mem, index);
 	*changes = mem->changes;
 	if (page && page->page) {
@@ -528,7 +527,7 @@ static struct mp_page *mp_mem_begin(struct mp_mem *mem, unsigned long index,
 	}
 	page = NULL;
 out:
-	spin_unlock_bh(&mem->lock);
+	spin_unlock(&mem->lock);
 
 	if (evicted)
 		mp_mem_unpin(mem, evicted);
@@ -548,9 +547,9 @@ static int mp_mem_charge_one(struct mp_mem *mem)
 	if (!mp_mem_charge(mem))
 		return 0;
 
-	spin_lock_bh(&mem->lock);
+	spin_lock(&mem->lock);
 	mem->tight_until = get_jiffies_64() + MP_MEM_TIGHT;
-	spin_unlock_bh(&mem->lock);
+	spin_unlock(&mem->lock);
 	return -ENOBUFS;
 }
 
@@ -657,9 +656,9 @@ static struct mp_page *mp_page_pin(struct mp_mem *mem, unsigned long index,
 	if (IS_ERR(page))
 		return page;
 
-	spin_lock_bh(&mem->lock);
+	spin_lock(&mem->lock);
 	known = mp_page_insert(mem, page, changes);
-	spin_unlock_bh(&mem->lock);
+	spin_unlock(&mem->lock);
 	if (likely(known == page))
 		return page;
 
@@ -718,7 +717,7 @@ EXPORT_SYMBOL_IF_KUNIT(mp_page_get);
  * @mem: cache
  * @uaddr: user address in the cache's address space
  *
- * Context: process or softirq.
+ * Context: process.
  * Return: a page to give back with mp_pages_put(), or NULL when it is not
  * pinned: mp_page_get() knows more.
  */
@@ -727,7 +726,7 @@ struct mp_page *mp_page_find(struct mp_mem *mem, unsigned long uaddr)
 	unsigned long index = untagged_addr(uaddr) >> PAGE_SHIFT;
 	struct mp_page *page;
 
-	spin_lock_bh(&mem->lock);
+	spin_lock(&mem->lock);
 	page = mp_mem_find(mem, index);
 	if (likely(page && page->page)) {
 		page->users++;
@@ -735,7 +734,7 @@ struct mp_page *mp_page_find(struct mp_mem *mem, unsigned long uaddr)
 	} else {
 		page = NULL;
 	}
-	spin_unlock_bh(&mem->lock);
+	spin_unlock(&mem->lock);
 
 	return page;
 }
@@ -780,7 +779,7 @@ EXPORT_SYMBOL_IF_KUNIT(mp_pages_find);
  * @pages: from mp_page_find() or mp_page_get()
  * @n: how many, a batch of some dozens
  *
- * Context: process or softirq; the caller has a reference on @mem.  No
+ * Context: process; the caller has a reference on @mem.  No
  * descriptor with an address in the pages may be with the NIC.
  */
 void mp_pages_put(struct mp_mem *mem, struct mp_page *const *pages, int n)
@@ -788,7 +787,7 @@ void mp_pages_put(struct mp_mem *mem, struct mp_page *const *pages, int n)
 	unsigned long now = jiffies;
 	struct mp_page *page;
 
-	spin_lock_bh(&mem->lock);
+	spin_lock(&mem->lock);
 	while (n--) {
 		page = *pages++;
 		if (--page->users)
@@ -799,7 +798,7 @@ void mp_pages_put(struct mp_mem *mem, struct mp_page *const *pages, int n)
 		else
 			list_move_tail(&page->list, &mem->lru);
 	}
-	spin_unlock_bh(&mem->lock);
+	spin_unlock(&mem->lock);
 }
 EXPORT_SYMBOL_IF_KUNIT(mp_pages_put);
 
@@ -824,8 +823,8 @@ static void mp_mem_breathe(struct mp_mem *mem, unsigned int *work,
 	if (*work < MP_MEM_SCAN)
 		return;
 	*work = 0;
-	spin_unlock_bh(&mem->lock);
-	spin_lock_bh(&mem->lock);
+	spin_unlock(&mem->lock);
+	spin_lock(&mem->lock);
 }
 
 /* Drops the lock now and then.  Nothing is added meanwhile that lies in the
@@ -873,7 +872,7 @@ static int mp_mem_change_begin(struct mmu_notifier *mn,
 	unsigned long first = range->start >> PAGE_SHIFT;
 	unsigned long last = (range->end - 1) >> PAGE_SHIFT;
 
-	spin_lock_bh(&mem->lock);
+	spin_lock(&mem->lock);
 	if (!mem->changing++) {
 		mem->changing_first = first;
 		mem->changing_last = last;
@@ -882,7 +881,7 @@ static int mp_mem_change_begin(struct mmu_notifier *mn,
 		mem->changing_last = max(mem->changing_last, last);
 	}
 	mp_mem_invalidate(mem, first, last);
-	spin_unlock_bh(&mem->lock);
+	spin_unlock(&mem->lock);
 
 	return 0;
 }
@@ -892,10 +891,10 @@ static void mp_mem_change_end(struct mmu_notifier *mn,
 {
 	struct mp_mem *mem = container_of(mn, struct mp_mem, mn);
 
-	spin_lock_bh(&mem->lock);
+	spin_lock(&mem->lock);
 	mem->changing--;
 	mem->changes++;
-	spin_unlock_bh(&mem->lock);
+	spin_unlock(&mem->lock);
 }
 
 static void mp_mem_free_notifier(struct mmu_notifier *mn)
@@ -909,7 +908,7 @@ static bool mp_mem_empty_batch(struct mp_mem *mem)
 	struct mp_page *page;
 	int i;
 
-	spin_lock_bh(&mem->lock);
+	spin_lock(&mem->lock);
 	for (i = 0; i < MP_MEM_BATCH && !list_empty(&mem->lru); i++) {
 		page = list_first_entry(&mem->lru, struct mp_page, list);
 		mp_page_kill(mem, page);
@@ -918,7 +917,7 @@ static bool mp_mem_empty_batch(struct mp_mem *mem)
 		page = list_first_entry(&mem->ghosts, struct mp_page, list);
 		mp_page_forget(mem, page);
 	}
-	spin_unlock_bh(&mem->lock);
+	spin_unlock(&mem->lock);
 	return i == MP_MEM_BATCH;
 }
 
@@ -926,15 +925,15 @@ static bool mp_mem_empty_batch(struct mp_mem *mem)
  * mp_mem_shut - nothing is pinned any more
  * @mem: cache, of which mp_mem_renew() is false from now
  *
- * Context: process or softirq.
+ * Context: process.
  */
 void mp_mem_shut(struct mp_mem *mem)
 {
 	/* Not later: nothing is left to a timer when the module goes. */
-	spin_lock_bh(&mem->lock);
+	spin_lock(&mem->lock);
 	WRITE_ONCE(mem->closed, true);
 	mp_mem_schedule(mem, 0);
-	spin_unlock_bh(&mem->lock);
+	spin_unlock(&mem->lock);
 }
 EXPORT_SYMBOL_IF_KUNIT(mp_mem_shut);
 
@@ -960,13 +959,13 @@ static bool mp_mem_unmap_batch(struct mp_mem *mem)
 	struct mp_page *page;
 	int i;
 
-	spin_lock_bh(&mem->lock);
+	spin_lock(&mem->lock);
 	for (i = 0; i < MP_MEM_BATCH && !list_empty(&mem->lost); i++) {
 		page = list_first_entry(&mem->lost, struct mp_page, list);
 		mp_page_unmap(mem, page);
 		list_del_init(&page->list);
 	}
-	spin_unlock_bh(&mem->lock);
+	spin_unlock(&mem->lock);
 	return i == MP_MEM_BATCH;
 }
 
@@ -1002,12 +1001,12 @@ static unsigned long mp_mem_rlimit(void)
 
 static void mp_mem_set_limits(struct mp_mem *mem, unsigned long pages)
 {
-	spin_lock_bh(&mem->lock);
+	spin_lock(&mem->lock);
 	WRITE_ONCE(mem->lock_limit, pages);
 	mem->ceiling = min_t(unsigned long, pages, MP_MEM_MAX);
 	mem->limit = clamp(mem->limit, min(mem->floor, mem->ceiling),
 			   mem->ceiling);
-	spin_unlock_bh(&mem->lock);
+	spin_unlock(&mem->lock);
 }
 
 /**
@@ -1101,14 +1100,14 @@ EXPORT_SYMBOL_IF_KUNIT(mp_mem_renew);
  * @mem: cache
  * @pages: the limit does not become lower, unless RLIMIT_MEMLOCK is
  *
- * Context: process or softirq.
+ * Context: process.
  */
 void mp_mem_expect(struct mp_mem *mem, unsigned int pages)
 {
-	spin_lock_bh(&mem->lock);
+	spin_lock(&mem->lock);
 	mem->floor = max(mem->floor, pages);
 	WRITE_ONCE(mem->limit, min(mem->ceiling, max(mem->limit, mem->floor)));
-	spin_unlock_bh(&mem->lock);
+	spin_unlock(&mem->lock);
 }
 EXPORT_SYMBOL_IF_KUNIT(mp_mem_expect);
 
@@ -1152,7 +1151,7 @@ EXPORT_SYMBOL_IF_KUNIT(mp_mem_get);
  * mp_mem_put - give up a reference
  * @mem: cache
  *
- * Context: process or softirq.
+ * Context: process, or a callback of SRCU.
  */
 void mp_mem_put(struct mp_mem *mem)
 {

@@ -54,8 +54,7 @@ struct mp_page {
 
 /**
  * struct mp_mem - pages of one address space, pinned and mapped for one device
- * @lock: protects what has no other word below.  Taken with softirqs disabled,
- *	see mpassthru_mem.c.
+ * @lock: protects what has no other word below.  Process context.
  * @hash: pages and ghosts by index, the pointer is constant
  * @bits: of the size of @hash, constant
  * @lru: pinned pages in the order of their last use, those in use anywhere

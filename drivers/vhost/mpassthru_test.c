@@ -604,10 +604,10 @@ static void cache_let_pass(struct kunit *test, unsigned long time)
 	struct cache_test *t = test->priv;
 	struct mp_page *page;
 
-	spin_lock_bh(&t->mem->lock);
+	spin_lock(&t->mem->lock);
 	list_for_each_entry(page, &t->mem->lru, list)
 		page->time -= time;
-	spin_unlock_bh(&t->mem->lock);
+	spin_unlock(&t->mem->lock);
 }
 
 static void cache_pins_once(struct kunit *test)
