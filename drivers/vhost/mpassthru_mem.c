@@ -45,9 +45,9 @@
  * fails again.  A guest may go round more such pages than there are ghosts:
  * when MP_MEM_SAMPLE have failed in a row, one page of so many is tried.
  *
- * The lock is taken in process context only: looking pages up and putting them is
- * the consumer's, never the driver's.  It nests inside all locks of mm, whose
- * callbacks run in process context.
+ * The lock is taken in process context only: looking pages up and putting them
+ * is the consumer's, never the driver's.  It nests inside all locks of mm,
+ * whose callbacks run in process context.
  *
  * Not an mmu_interval_notifier: both to begin a read and to remove it waits
  * until no invalidation is under way, which threads of user space can put off
