@@ -175,8 +175,7 @@ static int mp_bounce_map(struct mp_rx *rx, struct mp_bounce *bounce)
 
 	bounce->dma = dma_map_page(dev, bounce->page, 0, PAGE_SIZE,
 				   DMA_FROM_DEVICE);
-	/* Nothing that will not pass: copy for now. */
-	return dma_mapping_error(dev, bounce->dma) ? -EAGAIN : 0;
+	return dma_mapping_error(dev, bounce->dma) ? -ENOMEM : 0;
 }
 
 static void mp_bounce_unmap(struct mp_rx *rx, struct mp_bounce *bounce)
