@@ -69,13 +69,13 @@ void mp_bounce_free(struct mp_bounce *bounce)
  * @bounce: from mp_bounce_alloc()
  *
  * Context: process or softirq; lock of the queue.
- * Return: 0, or -EAGAIN: nothing that will not pass.
+ * Return: 0, or -ENOMEM.
  */
 int mp_bounce_map(struct mp_bounces *bounces, struct mp_bounce *bounce)
 {
 	bounce->dma = dma_map_page(bounces->dev, bounce->page, 0, PAGE_SIZE,
 				   bounces->dir);
-	return dma_mapping_error(bounces->dev, bounce->dma) ? -EAGAIN : 0;
+	return dma_mapping_error(bounces->dev, bounce->dma) ? -ENOMEM : 0;
 }
 
 static void mp_bounce_unmap(struct mp_bounces *bounces,

@@ -219,7 +219,8 @@ out:
 }
 
 /* &mpassthru_driver_ops.rx_wake.  The caller's RCU read side keeps a ring that
- * is replaced meanwhile in memory, see igb_free_q_vector().
+ * is replaced meanwhile in memory, see igb_free_q_vector().  What is posted to
+ * a device that is down is seen by igb_poll_rings(), when it comes up.
  */
 static void igb_mp_rx_wake(struct net_device *netdev, unsigned int queue)
 {

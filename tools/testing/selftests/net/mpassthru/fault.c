@@ -141,5 +141,5 @@ int fault_disarm(int fd)
 
 int fault_next(int nth)
 {
-	return nth + 1 + nth / 8;
+	return nth + 1 + nth / 16;
 }
