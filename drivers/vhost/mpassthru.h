@@ -49,6 +49,7 @@ enum mp_bounce_reason {
  * @tx_unfit: frames that went by an skb as the NIC cannot send them
  * @tx_rewound: frames given back and not sent
  * @tx_errors: frames that were dropped, for they made no sense
+ * @tx_resets: times that the NIC was reset as it did not take what it had
  *
  * @copied and @dropped are counted without a lock, those of tx_* under
  * mp_dev.tx_lock, the others under mp_dev.lock.
@@ -70,6 +71,7 @@ struct mp_stats {
 	u64		tx_unfit;
 	u64		tx_rewound;
 	u64		tx_errors;
+	u64		tx_resets;
 };
 
 /**
@@ -96,6 +98,7 @@ struct mp_stats {
  *	kiocbs were cancelled.  Under @tx_lock.
  * @tx_waits: the poster waits for the socket to become writable
  * @tx_copy_until: skbs are sent until then, in jiffies
+ * @tx_held_until: the same, after a reset of the NIC; or 0
  * @tx_wants_idle: the poster waits for them to be sent
  * @tx_idle: looks whether they are
  * @flags: TUN_VNET_*
@@ -122,6 +125,7 @@ struct mp_dev {
 	bool				tx_waits;
 	bool				tx_wants_idle;
 	u64				tx_copy_until;
+	u64				tx_held_until;
 	struct delayed_work		tx_idle;
 	unsigned int			flags;
 	int				vnet_hdr_sz;

@@ -76,6 +76,12 @@
 /* How long a queue that stops waits for what the NIC has, in ms. */
 #define MP_TX_STOP_WAIT		50
 
+/* After a reset of the NIC, for a queue that did not end, skbs are made for so
+ * long, whose end is not waited for: or else a guest that is reset in a loop while
+ * the NIC is paused resets that in a loop.
+ */
+#define MP_TX_RESET_TIME	(10 * HZ)
+
 /**
  * struct mp_txbuf - what a segment, or a part of one, lies in
  * @page: of the guest, or NULL
@@ -613,6 +619,11 @@ static int mp_tx_check(struct mp_dev *mp, const struct kiocb *iocb)
 		return -ENOBUFS;
 	if (unlikely(iocb->ki_pos != mp->vnet_hdr_sz))
 		goto copy;
+	if (unlikely(mp->tx_held_until)) {
+		if (time_before64(get_jiffies_64(), mp->tx_held_until))
+			goto copy;
+		mp->tx_held_until = 0;
+	}
 	if (unlikely(netdev_mp_egress_used(mp->port.dev))) {
 		mp->stats.tx_egress++;
 		goto copy;
@@ -1226,6 +1237,8 @@ static bool mp_tx_stop_locked(struct mp_dev *mp, bool drain, bool rtnl)
 			return true;
 		}
 		mp->port.drv->tx_reset(mp->port.dev, 0);
+		mp->stats.tx_resets++;
+		mp->tx_held_until = get_jiffies_64() + MP_TX_RESET_TIME;
 		WARN_ON_ONCE(!mp_tx_is_idle(tx));
 	}
 	mp_tx_finish(mp, tx);
@@ -1311,6 +1324,7 @@ void mp_tx_bound(struct mp_dev *mp)
 {
 	mutex_lock(&mp->tx_lock);
 	mp->tx_unbound = false;
+	mp->tx_held_until = 0;
 	mutex_unlock(&mp->tx_lock);
 }
 
@@ -1374,6 +1388,7 @@ void mp_tx_show(struct mp_dev *mp, struct seq_file *m)
 	seq_printf(m, "mp-tx-fallback-egress:\t%llu\n", stats->tx_egress);
 	seq_printf(m, "mp-tx-fallback-frame:\t%llu\n", stats->tx_unfit);
 	seq_printf(m, "mp-tx-rewound:\t%llu\n", stats->tx_rewound);
+	seq_printf(m, "mp-tx-resets:\t%llu\n", stats->tx_resets);
 	seq_printf(m, "mp-tx-dropped:\t%u\n",
 		   mp->tx ? READ_ONCE(mp->tx->txq.dropped) : 0);
 	seq_printf(m, "mp-tx-errors:\t%llu\n", stats->tx_errors);

@@ -535,8 +535,11 @@ static void tx_stop_gives_back(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->pushed, 2);
 	KUNIT_EXPECT_TRUE(test, tx_writable(t));
 
-	/* And it goes on. */
+	/* And it goes on: not at once, so that resets are not often. */
 	t->room = INT_MAX;
+	KUNIT_EXPECT_EQ(test, t->mp->stats.tx_resets, 1);
+	KUNIT_EXPECT_EQ(test, tx_post(test, 5, 100, 1000), -EAGAIN);
+	t->mp->tx_held_until = get_jiffies_64();
 	KUNIT_EXPECT_EQ(test, tx_post(test, 5, 100, 1000), -EIOCBQUEUED);
 	mp_tx_flush(t->mp);
 	tx_expect(test, 100, 1000);

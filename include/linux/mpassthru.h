@@ -151,11 +151,12 @@ struct mpassthru_txframe {
  * @posted: end of the posted frames; written by the consumer
  * @pushed: end of the pushed frames; written by the driver
  * @closed: nothing is pushed any more; written by the consumer
+ * @yielded: the network stack had the last turn; written by the driver
  * @done: end of the frames that the NIC has read; written by the driver
  * @need_wakeup: the consumer waits for @done to move: written by both
  * @dropped: frames that mpassthru_tx_drop() dropped
  *
- * @pushed and @closed are protected by the transmit lock of the netdev queue
+ * @pushed, @closed and @yielded are protected by the transmit lock of the netdev queue
  * with the index of the txq.  @done is written by NAPI, or with NAPI disabled.
  */
 struct mpassthru_txq {
@@ -169,6 +170,7 @@ struct mpassthru_txq {
 
 	u32				pushed ____cacheline_aligned_in_smp;
 	bool				closed;
+	bool				yielded;
 
 	u32				done ____cacheline_aligned_in_smp;
 	bool				need_wakeup;

@@ -188,6 +188,18 @@ static unsigned int igb_mp_tx_limit(const struct netdev_queue *nq)
 					INT_MAX;
 }
 
+/* Frames of the stack wait for room, which NAPI makes by turns for them and for
+ * ours: their qdisc runs after its round.  Not asked for a ring that is empty, whose
+ * NAPI may not run again.
+ */
+static bool igb_mp_tx_yield(const struct netdev_queue *nq,
+			    struct mpassthru_txq *txq)
+{
+	txq->yielded = !txq->yielded &&
+		       !qdisc_is_empty(rcu_dereference_bh(nq->qdisc));
+	return txq->yielded;
+}
+
 /* Push to a ring that runs.  Transmit lock held.  Returns true when that is to
  * be tried again by NAPI, although nothing may make it run.
  */
@@ -201,6 +213,10 @@ static bool igb_mp_tx_push(struct igb_ring *ring, struct netdev_queue *nq,
 	 */
 	if (unlikely(netif_xmit_frozen_or_stopped(nq)))
 		return !netif_xmit_stopped(nq);
+
+	if (ring->next_to_use != READ_ONCE(ring->next_to_clean) &&
+	    igb_mp_tx_yield(nq, txq))
+		return false;
 
 	bytes = igb_mp_tx_fill(ring, txq, igb_mp_tx_limit(nq));
 	if (!bytes)

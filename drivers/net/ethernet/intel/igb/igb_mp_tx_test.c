@@ -261,6 +261,30 @@ static void igb_mp_tx_test_sent(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, igb_mp_tx_sent(ring));
 }
 
+/* Whoever waits in the qdisc gets every other turn. */
+static void igb_mp_tx_test_turns(struct kunit *test)
+{
+	struct igb_mp_tx_test *t = igb_mp_tx_test_init(test);
+	struct netdev_queue *nq;
+	struct Qdisc *qdisc;
+
+	nq = kunit_kzalloc(test, sizeof(*nq), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, nq);
+	qdisc = kunit_kzalloc(test, sizeof(*qdisc), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, qdisc);
+	rcu_assign_pointer(nq->qdisc, qdisc);
+
+	local_bh_disable();
+	KUNIT_EXPECT_FALSE(test, igb_mp_tx_yield(nq, &t->txq));
+	qdisc->q.qlen = 1;
+	KUNIT_EXPECT_TRUE(test, igb_mp_tx_yield(nq, &t->txq));
+	KUNIT_EXPECT_FALSE(test, igb_mp_tx_yield(nq, &t->txq));
+	KUNIT_EXPECT_TRUE(test, igb_mp_tx_yield(nq, &t->txq));
+	qdisc->q.qlen = 0;
+	KUNIT_EXPECT_FALSE(test, igb_mp_tx_yield(nq, &t->txq));
+	local_bh_enable();
+}
+
 static struct kunit_case igb_mp_tx_cases[] = {
 	KUNIT_CASE(igb_mp_tx_test_plain),
 	KUNIT_CASE(igb_mp_tx_test_tso),
@@ -268,6 +292,7 @@ static struct kunit_case igb_mp_tx_cases[] = {
 	KUNIT_CASE(igb_mp_tx_test_split),
 	KUNIT_CASE(igb_mp_tx_test_room),
 	KUNIT_CASE(igb_mp_tx_test_sent),
+	KUNIT_CASE(igb_mp_tx_test_turns),
 	{}
 };
 
