@@ -12,7 +12,7 @@ import sys
 SRC = "/src/"
 RST = SRC + "Documentation/networking/mpassthru.rst"
 README = SRC + "README.md"
-COVER = SRC + "patches/cover-letter.txt"
+COVER = SRC + "patches/cover-letter-net-next.txt"
 PEERS = ("mp", "macvtap", "tap")
 
 with open(SRC + "build/results/bench.json") as f:
