@@ -24,7 +24,11 @@ RESULTS = "/src/build/results/"
 BENCH = "/src/build/bench/"
 SIZES = ("64", "256", "512", "1024", "1514")
 PEERS = ("mp", "macvtap", "tap")
-BACKENDS = PEERS + ("af_xdp",)
+# A program with an AF_XDP socket in place of a guest, which only receives.
+LIMIT = "af_xdp"
+BACKENDS = PEERS + (LIMIT,)
+LIMIT_IS = ("a program that receives into its own memory and drops: no guest, and "
+            "nothing is sent")
 SCALE = "igb is bound with one queue, and the lab's host has one NIC for guests"
 
 # Where a function belongs; the first that matches. What matches none is "other".
@@ -219,7 +223,7 @@ def cost(window):
 
 def together(kind, same):
     """One Window of all of a kind."""
-    if kind == "tcp":
+    if kind in ("tcp", "tcp_tx"):
         return sorted(same, key=cost)[len(same) // 2]
     for window in same[1:]:
         same[0].add(window)
@@ -267,21 +271,14 @@ def each(value):
 def copied(name):
     found = {}
     for what in load(name + "-copies")["metrics"]["windows"]:
+        if what["copied"] and what["kind"] in ("tcp", "tcp_tx"):
+            key = what["backend"], what["kind"], "0"
+            found[key] = per(what["copied"]["payload_bytes"], what["frames"], 4)
         if what["copied"] and what["kind"] in ("rx", "tx"):
             key = what["backend"], what["kind"], str(what["size"])
             found[key] = per(what["copied"]["payload_bytes"],
                              what["frames"] * what["size"], 4)
     return found
-
-
-def why():
-    """What cannot be measured, and the reason."""
-    netdevs = subprocess.run(["qemu-system-x86_64", "-netdev", "help"],
-                             capture_output=True, text=True).stdout
-    return {"af_xdp": "lab/l1/guest-lib.sh does not know -netdev af-xdp"
-                      if "af-xdp" in netdevs.split() else
-                      "Debian's QEMU is built without -netdev af-xdp",
-            "scale": SCALE}
 
 
 def summarize(name):
@@ -294,10 +291,24 @@ def summarize(name):
         """The mean over the runs of value(window)."""
         return lambda *key: mean(value(run[key]) for run in runs if key in run)
 
-    def tcp_stages(backend, part):
+    def tcp_stages(kind, backend, part):
         return {stage: over_runs(lambda w: per(w.stages(part)[stage], w.frames,
-                                               4))(backend, "tcp", "0")
+                                               4))(backend, kind, "0")
                 for stage in STAGE_NAMES[part]}
+
+    def tcp(name, kind):
+        """What TCP costs, by the byte."""
+        return {
+            name + "_instructions_per_byte": {
+                backend: {"host": host(backend, kind, "0"),
+                          "guest": guest(backend, kind, "0")}
+                for backend in PEERS},
+            name + "_stages": {
+                backend: {part: tcp_stages(kind, backend, part)
+                          for part in ("host", "guest")} for backend in PEERS},
+            name + "_copied_per_byte": {
+                backend: copies.get((backend, kind, "0")) for backend in PEERS},
+        }
 
     first, copies = load(name + "-1"), copied(name)
     host = over_runs(lambda w: per(w.total(), w.frames, 4))
@@ -315,7 +326,7 @@ def summarize(name):
 
     bench = {
         "kernel": first["metrics"]["kernel"], "accel": first["accel"],
-        "cpu_flags_removed": first["cpu_flags_removed"], "why": why(),
+        "cpu_flags_removed": first["cpu_flags_removed"], "why": {"af_xdp": LIMIT_IS, "scale": SCALE},
         "frames": each(over_runs(lambda w: w.frames)),
         "instructions_per_frame": each(host),
         "idle_taken_off_per_frame": each(over_runs(lambda w: per(w.idle,
@@ -325,13 +336,7 @@ def summarize(name):
             stage: over_runs(lambda w: per(w.stages()[stage], w.frames))(*key)
             for stage in STAGE_NAMES["host"]} if key in runs[0] else None),
         "copied_per_byte": each(lambda *key: copies.get(key)),
-        "tcp_rx_instructions_per_byte": {
-            backend: {"host": host(backend, "tcp", "0"),
-                      "guest": guest(backend, "tcp", "0")}
-            for backend in PEERS},
-        "tcp_rx_stages": {
-            backend: {part: tcp_stages(backend, part)
-                      for part in ("host", "guest")} for backend in PEERS},
+        **tcp("tcp_rx", "tcp"), **tcp("tcp_tx", "tcp_tx"),
         "request_response_instructions": {
             backend: {"host": host(backend, "rr", "0"),
                       "guest": guest(backend, "rr", "0")}
@@ -356,31 +361,35 @@ def row(name, values):
     print("  %-24s" % name + "".join("%10s" % show(v) for v in values))
 
 
-def head(title):
-    print("\n  %-24s" % title + "".join("%10s" % b for b in PEERS))
+def head(title, backends=PEERS):
+    print("\n  %-24s" % title + "".join("%10s" % b for b in backends))
 
 
 def tables(bench):
     for kind, text in ("rx", "received"), ("tx", "sent"):
-        head("instructions, " + kind)
+        backends = BACKENDS if kind == "rx" else PEERS
+        head("instructions, " + kind, backends)
         for size in SIZES:
             row("%s bytes" % size,
-                [bench["instructions_per_frame"][kind][b][size] for b in PEERS])
-        head("1514 bytes %s" % text)
+                [bench["instructions_per_frame"][kind][b][size]
+                 for b in backends])
+        head("1514 bytes %s" % text, backends)
         for stage in STAGE_NAMES["host"]:
             row(stage, [(bench["stages"][kind][b]["1514"] or {}).get(stage)
-                        for b in PEERS])
+                        for b in backends])
         for name in ("copied_per_byte",) + tuple(e + "_per_frame"
                                                  for e in EVENTS):
             row(name.replace("_", " "),
-                [bench[name][kind][b]["1514"] for b in PEERS])
-    head("TCP received, per byte")
-    for side in "host", "guest":
-        row(side, [bench["tcp_rx_instructions_per_byte"][b][side]
-                   for b in PEERS])
-        for stage in STAGE_NAMES[side]:
-            row("  " + stage, [bench["tcp_rx_stages"][b][side][stage]
-                               for b in PEERS])
+                [bench[name][kind][b]["1514"] for b in backends])
+    for name, text in ("tcp_rx", "received"), ("tcp_tx", "sent"):
+        head("TCP %s, per byte" % text)
+        for side in "host", "guest":
+            row(side, [bench[name + "_instructions_per_byte"][b][side]
+                       for b in PEERS])
+            for stage in STAGE_NAMES[side]:
+                row("  " + stage, [bench[name + "_stages"][b][side][stage]
+                                   for b in PEERS])
+        row("copied", [bench[name + "_copied_per_byte"][b] for b in PEERS])
     head("ping, per request")
     for side in "host", "guest":
         row(side, [bench["request_response_instructions"][b][side]
@@ -402,8 +411,9 @@ def picture(bench):
     stage_names = [stage for stage in STAGE_NAMES["host"] if stage != "tcp"]
     with open(BENCH + "picture.dat", "w") as f:
         print("bar", *stage_names, file=f)
-        for kind, size in ("rx", "1514"), ("rx", "64"), ("tx", "1514"):
-            for backend in PEERS:
+        for kind, size in ("rx", "1514"), ("rx", "64"), ("tx", "1514"), \
+                ("tx", "64"):
+            for backend in BACKENDS:
                 stages = bench["stages"][kind][backend][size]
                 if stages:
                     # What idle time was taken off too much of is nothing.
@@ -441,13 +451,19 @@ def figures(bench):
                        bench[name][kind][backend]["1514"])
     for backend in PEERS:
         for side in "host", "guest":
-            yield ("TCP received, per byte", "%s %s" % (backend, side),
-                   bench["tcp_rx_instructions_per_byte"][backend][side])
             yield ("ping, per request", "%s %s" % (backend, side),
                    bench["request_response_instructions"][backend][side])
-            for stage, value in bench["tcp_rx_stages"][backend][side].items():
-                yield ("TCP received, per byte, " + side,
-                       "%s %s" % (backend, stage), value)
+            for name, text in ("tcp_rx", "received"), ("tcp_tx", "sent"):
+                text = "TCP %s, per byte" % text
+                costs = bench.get(name + "_instructions_per_byte")
+                # a file from before it was measured
+                if not costs:
+                    continue
+                yield text, "%s %s" % (backend, side), costs[backend][side]
+                for stage, value in bench[name + "_stages"][backend][
+                        side].items():
+                    yield (text + ", " + side, "%s %s" % (backend, stage),
+                           value)
     for m in bench["memory"]:
         row = "%s %d %s" % (m["backend"], m["ring"], m["state"])
         yield "memory: pinned pages", row, m["pinned_pages"]

@@ -102,8 +102,21 @@ arrived() {
 		disturbed "only $frames of $FRAMES frames arrived"
 }
 
-guest_rx() {
-	guest_run cat /sys/class/net/eth0/statistics/rx_packets
+# Who receives: what the peer sends to, and how many it has got.
+receiver_mac() {
+	if [ "$1" = af_xdp ]; then
+		cat /sys/class/net/eth0/address
+	else
+		guest_run cat /sys/class/net/eth0/address
+	fi
+}
+
+received() {
+	if [ "$1" = af_xdp ]; then
+		ethtool -S eth0 | awk '$1 == "rx_queue_0_packets:" { print $2 }'
+	else
+		guest_run cat /sys/class/net/eth0/statistics/rx_packets
+	fi
 }
 
 # Not the statistics of the device: igb brings them up to date every 2 s.
@@ -134,13 +147,13 @@ pktgen() {
 run_rx() {
 	local backend=$1 size=$2 mac before after frames
 
-	mac=$(guest_run cat /sys/class/net/eth0/address) &&
+	mac=$(receiver_mac "$backend") &&
 	peer bash -c "$(pktgen kpktgend_0 peer0 "$mac" "$size" 256 24000000)" &&
-	before=$(guest_rx) || return 1
+	before=$(received "$backend") || return 1
 	begin rx
 	peer bash -c 'echo start >/proc/net/pktgen/pgctrl'
 	end rx
-	after=$(guest_rx)
+	after=$(received "$backend")
 	arrived "$before" "$after" || return 1
 	window "$backend" rx "$size" "$frames" "$took" "$copied"
 }
@@ -175,6 +188,22 @@ print(received["bytes"], int(received["bits_per_second"] / 1e6))')
 	[ "${mbps:-0}" -ge 310 ] ||
 		disturbed "TCP at ${mbps:-0} of 320 Mbit/s" || return 1
 	window "$backend" tcp 0 "$bytes" "$took" "$copied"
+}
+
+# What the guest's TCP sends, in pieces of up to 64 KB that the NIC cuts.
+run_tcp_tx() {
+	local backend=$1 bytes mbps
+
+	begin tx
+	read -r bytes mbps < <(peer timeout 60 iperf3 -c "$GUEST_IP" -R -b 240M \
+		-t "$2" -J | python3 -c '
+import json, sys
+received = json.load(sys.stdin)["end"]["sum_received"]
+print(received["bytes"], int(received["bits_per_second"] / 1e6))')
+	end tx
+	[ "${mbps:-0}" -ge 230 ] ||
+		disturbed "TCP sent at ${mbps:-0} of 240 Mbit/s" || return 1
+	window "$backend" tcp_tx 0 "$bytes" "$took" "$copied"
 }
 
 # Requests one by one: what batches do not hide. The next is sent when all is
@@ -225,7 +254,8 @@ traffic() {
 		rounds run_rx "$backend" "$size" &&
 		rounds run_tx "$backend" "$size" || return 1
 	done
-	rounds run_tcp "$backend" 6 || return 1
+	rounds run_tcp "$backend" 6 &&
+	rounds run_tcp_tx "$backend" 6 || return 1
 	# igb's default, which adapts to the load; it is not 3 µs.
 	ethtool -C eth0 rx-usecs 3 tx-usecs 3
 	rounds run_rr "$backend" 2500
@@ -272,6 +302,38 @@ measure() {
 	traffic "$backend" || return 1
 	guest_stop
 	backend_teardown "$backend"
+}
+
+# A program with an AF_XDP socket in place of a guest, on the guest's CPU.
+XSK_PID=
+measure_af_xdp() {
+	local size status=0
+
+	one_queue
+	ethtool -G eth0 rx 1024
+	peer ethtool -G peer0 tx 1024
+	pin_irqs eth0 2
+	pin_irqs 'peer0|eth1' 1
+	taskset -c 2 /src/build/bench/xsk eth0 0 >/lab/xsk 2>&1 &
+	XSK_PID=$!
+	if wait_for 10 grep -q ready /lab/xsk; then
+		# The queue was restarted, and with it the link.
+		pin_irqs eth0 2
+		wait_for 20 grep -q 1 /sys/class/net/eth0/carrier
+		ethtool -C eth0 rx-usecs 2000 tx-usecs 2000
+		run_rx - 1514
+		for size in $SIZES; do
+			run_idle af_xdp &&
+			rounds run_rx af_xdp "$size" || status=1
+		done
+		ethtool -C eth0 rx-usecs 3 tx-usecs 3
+	else
+		cat /lab/xsk
+		status=1
+	fi
+	kill $XSK_PID
+	wait $XSK_PID
+	return $status
 }
 
 # pinned_pages: of this host, by the kernel's own count.
@@ -330,18 +392,21 @@ memory() {
 measured() {
 	local backend=$1
 
-	if [ "$what" = memory ]; then
+	if [ "$backend" = af_xdp ]; then
+		[ "$what" != count ] || measure_af_xdp
+	elif [ "$what" = memory ]; then
 		memory "$backend" 256 && memory "$backend" 1024
 	else
 		measure "$backend"
 	fi && return
 	result "$backend" fail "see above"
+	[ "$backend" != af_xdp ] || return
 	guest_kill
 	backend_teardown "$backend"
 	return 1
 }
 
-[ $# -gt 0 ] || set -- tap macvtap mp
+[ $# -gt 0 ] || set -- tap macvtap mp af_xdp
 [ "$what" != copies ] || copies_setup
 mark
 window - - 0 0 0

@@ -5,9 +5,8 @@
 # memory whose size is no constant ends in rep_movs_alternative(): one probe sees
 # each copy once, and the return address on the stack tells who asked. Counted
 # are copies by vhost workers to user space (the guest's memory) for reception,
-# from it for transmission. A virtio header is at most 24 bytes, and used ring
-# entries are written by vhost itself: neither is payload. A frame that is sent is
-# copied in one piece with its header.
+# from it for transmission. A virtio header that is written is at most 24 bytes, one
+# that is read 12, and ring entries are vhost's own: none of them is payload.
 
 TRACING=/sys/kernel/tracing
 COPY_EVENT=$TRACING/events/lab/copy
@@ -19,11 +18,11 @@ copies_setup() {
 
 # copies_trigger [rx|tx]
 copies_trigger() {
-	local user=dst
+	local user=dst header=24
 
-	[ "${1:-rx}" = rx ] || user=src
+	[ "${1:-rx}" = rx ] || user=src header=12
 	echo "hist:keys=caller.sym,bytes:size=16384 if COMM ~ \"vhost-*\" &&" \
-		"$user < 0x800000000000 && bytes > 24"
+		"$user < 0x800000000000 && bytes > $header"
 }
 
 copies_start() {
