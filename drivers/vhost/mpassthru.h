@@ -46,7 +46,9 @@ enum mp_bounce_reason {
  * @tx_whole: those that were copied whole
  * @tx_bounced: those of which a part was copied, to a bounce page
  * @tx_egress: times that frames went by skbs as somebody wants to see them
- * @tx_unfit: frames that went by an skb as the NIC cannot send them
+ * @tx_unfit: the same, as the NIC cannot send a frame
+ * @tx_behind: the same, as one before was sent by an skb
+ * @tx_held: the same, as the NIC was reset just now
  * @tx_rewound: frames given back and not sent
  * @tx_errors: frames that were dropped, for they made no sense
  * @tx_resets: times that the NIC was reset as it did not take what it had
@@ -69,6 +71,8 @@ struct mp_stats {
 	u64		tx_bounced;
 	u64		tx_egress;
 	u64		tx_unfit;
+	u64		tx_behind;
+	u64		tx_held;
 	u64		tx_rewound;
 	u64		tx_errors;
 	u64		tx_resets;

@@ -611,24 +611,28 @@ static bool mp_tx_mem_ok(struct mp_tx *tx)
  */
 static int mp_tx_check(struct mp_dev *mp, const struct kiocb *iocb)
 {
+	struct mp_stats *stats = &mp->stats;
 	struct mp_tx *tx = mp->tx;
+	u64 *why;
 
 	if (unlikely(!mp_tx_mem_ok(tx)))
 		return tx->waiting || !mp_tx_is_pushed(tx) ? -EBUSY : -ESTALE;
 	if (unlikely(!mp_tx_has_room(tx)))
 		return -ENOBUFS;
+	why = &stats->tx_unfit;
 	if (unlikely(iocb->ki_pos != mp->vnet_hdr_sz))
 		goto copy;
+	why = &stats->tx_held;
 	if (unlikely(mp->tx_held_until)) {
 		if (time_before64(get_jiffies_64(), mp->tx_held_until))
 			goto copy;
 		mp->tx_held_until = 0;
 	}
-	if (unlikely(netdev_mp_egress_used(mp->port.dev))) {
-		mp->stats.tx_egress++;
+	why = &stats->tx_egress;
+	if (unlikely(netdev_mp_egress_used(mp->port.dev)))
 		goto copy;
-	}
 	/* Nothing may overtake skbs: in a qdisc, in another ring. */
+	why = &stats->tx_behind;
 	if (unlikely(sk_wmem_alloc_get(&mp->sk))) {
 		if (time_before64(get_jiffies_64(), mp->tx_copy_until))
 			goto copy;
@@ -639,7 +643,10 @@ static int mp_tx_check(struct mp_dev *mp, const struct kiocb *iocb)
 	return 0;
 
 copy:
-	return mp_tx_is_pushed(tx) ? -EAGAIN : -ENOBUFS;
+	if (!mp_tx_is_pushed(tx))
+		return -ENOBUFS;
+	++*why;
+	return -EAGAIN;
 }
 
 /* The NIC cannot send it: to the end of what was posted, and then for a while. */
@@ -1387,6 +1394,8 @@ void mp_tx_show(struct mp_dev *mp, struct seq_file *m)
 	seq_printf(m, "mp-tx-bounced:\t%llu\n", stats->tx_bounced);
 	seq_printf(m, "mp-tx-fallback-egress:\t%llu\n", stats->tx_egress);
 	seq_printf(m, "mp-tx-fallback-frame:\t%llu\n", stats->tx_unfit);
+	seq_printf(m, "mp-tx-fallback-behind:\t%llu\n", stats->tx_behind);
+	seq_printf(m, "mp-tx-fallback-reset:\t%llu\n", stats->tx_held);
 	seq_printf(m, "mp-tx-rewound:\t%llu\n", stats->tx_rewound);
 	seq_printf(m, "mp-tx-resets:\t%llu\n", stats->tx_resets);
 	seq_printf(m, "mp-tx-dropped:\t%u\n",

@@ -14,10 +14,14 @@ RST = SRC + "Documentation/networking/mpassthru.rst"
 README = SRC + "README.md"
 COVER = SRC + "patches/cover-letter-net-next.txt"
 PEERS = ("mp", "macvtap", "tap")
+# What is received with AF_XDP is the last column where there is one.
+ALL = PEERS + ("af_xdp",)
 
 with open(SRC + "build/results/bench.json") as f:
     BENCH = json.load(f)
 TCP = BENCH["tcp_rx_instructions_per_byte"]
+TCP_TX = BENCH["tcp_tx_instructions_per_byte"]
+TX = BENCH["instructions_per_frame"]["tx"]
 RX = BENCH["instructions_per_frame"]["rx"]
 LISTED = {"driver": "driver and GRO", "allocation": "allocation", "copy": "copy",
           "diversion": "network core", "tcp": "TCP/IP", "user space": "user space"}
@@ -26,25 +30,28 @@ STATES = {"idle": "idle", "udp": "UDP", "tcp": "TCP"}
 
 def show(value, digits=0):
     """Never -0."""
+    if value is None:
+        return "-"
     return "%.*f" % (digits, value if abs(value) >= 0.5 * 10**-digits else 0)
 
 
-def line(name, value, digits=0):
-    return [name] + [show(value(peer), digits) for peer in PEERS]
+def line(name, value, digits=0, peers=PEERS):
+    return [name] + [show(value(peer), digits) for peer in peers]
 
 
 def frames():
     for kind, text in ("rx", "received"), ("tx", "sent"):
         for size in RX["mp"]:
             yield line("%s, %s bytes" % (text, size), lambda peer:
-                       BENCH["instructions_per_frame"][kind][peer][size])
+                       BENCH["instructions_per_frame"][kind][peer][size],
+                       peers=ALL)
 
 
-def stages():
-    for stage in BENCH["stages"]["rx"]["mp"]["1514"]:
+def stages(kind, peers):
+    for stage in BENCH["stages"][kind]["mp"]["1514"]:
         if stage != "tcp":
             yield line(stage, lambda peer:
-                       BENCH["stages"]["rx"][peer]["1514"][stage])
+                       BENCH["stages"][kind][peer]["1514"][stage], peers=peers)
     for key, text in (("copied_per_byte", "bytes copied per byte"),
                       ("allocations_per_frame", "allocations"),
                       ("pins_per_frame", "pins"),
@@ -52,7 +59,7 @@ def stages():
                       ("interrupts_per_frame", "interrupts"),
                       ("guest_interrupts_per_frame", "interrupts of the guest"),
                       ("guest_kicks_per_frame", "kicks of the guest")):
-        yield line(text, lambda peer: BENCH[key]["rx"][peer]["1514"], 3)
+        yield line(text, lambda peer: BENCH[key][kind][peer]["1514"], 3, peers)
 
 
 def both(peer):
@@ -70,6 +77,13 @@ def tcp():
         yield line("guest: " + text, lambda peer: guest(peer)[stage], 3)
     yield line("guest: other", lambda peer: TCP[peer]["guest"] -
                sum(guest(peer)[stage] for stage in LISTED), 3)
+
+
+def tcp_sent():
+    yield line("host", lambda peer: TCP_TX[peer]["host"], 3)
+    yield line("guest", lambda peer: TCP_TX[peer]["guest"], 3)
+    yield line("bytes copied per byte",
+               lambda peer: BENCH["tcp_tx_copied_per_byte"][peer], 3)
 
 
 def memory():
@@ -110,6 +124,7 @@ def prose(path, text, sentence, *values):
 
 def main():
     per_frame = [show(RX[peer]["1514"]) for peer in PEERS]
+    per_sent = [show(TX[peer]["1514"]) for peer in PEERS]
     error = show(100 * BENCH["repeat_error"], 1)
     frame_error = show(100 * max(value for key, value in
                                  BENCH["repeat_errors"].items()
@@ -123,9 +138,11 @@ def main():
     for path in RST, README, COVER:
         with open(path) as f:
             texts[path] = f.read()
-    for head, rows in ((["Frame", *PEERS], frames()),
-                       (["Stage", *PEERS], stages()),
+    for head, rows in ((["Frame", *ALL], frames()),
+                       (["Received", *ALL], stages("rx", ALL)),
+                       (["Sent", *PEERS], stages("tx", PEERS)),
                        (["Where", *PEERS], tcp()),
+                       (["TCP sent", *PEERS], tcp_sent()),
                        (["Backend", "Ring", "State", "Pinned pages", "Allocated"],
                         memory())):
         texts[RST] = table(texts[RST], head, rows)
@@ -142,6 +159,9 @@ def main():
              single),
             (README, "1514 bytes costs # with mp, # with macvtap in passthru mode "
              "and # with tap", *per_frame),
+            (README, "One that the guest sends costs # with mp, # with macvtap and "
+             "# with tap", *per_sent),
+            (COVER, "for one that is sent #, with macvtap #, with tap #", *per_sent),
             (README, "# instructions a byte with mp, and # with tap",
              show(both("mp"), 2), show(both("tap"), 2)),
             (README, "two runs differed by # % at most, single windows of the same "
