@@ -49,12 +49,13 @@ enum mp_bounce_reason {
  * @tx_unfit: the same, as the NIC cannot send a frame
  * @tx_behind: the same, as one before was sent by an skb
  * @tx_held: the same, as the NIC was reset just now
+ * @tx_copied: frames that went by an skb
  * @tx_rewound: frames given back and not sent
  * @tx_errors: frames that were dropped, for they made no sense
  * @tx_resets: times that the NIC was reset as it did not take what it had
  *
- * @copied and @dropped are counted without a lock, those of tx_* under
- * mp_dev.tx_lock, the others under mp_dev.lock.
+ * @copied, @dropped and @tx_copied are counted without a lock, others of tx_* under
+ * mp_dev.tx_lock, the rest under mp_dev.lock.
  */
 struct mp_stats {
 	u64		posted;
@@ -73,6 +74,7 @@ struct mp_stats {
 	u64		tx_unfit;
 	u64		tx_behind;
 	u64		tx_held;
+	atomic64_t	tx_copied;
 	u64		tx_rewound;
 	u64		tx_errors;
 	u64		tx_resets;

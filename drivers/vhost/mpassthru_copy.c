@@ -271,6 +271,7 @@ static int mp_send_skb(struct mp_dev *mp, struct sk_buff *skb,
 	if (!mp_len_ok(skb, dev))
 		goto err_unlock;
 
+	atomic64_inc(&mp->stats.tx_copied);
 	dev_queue_xmit(skb);
 	rcu_read_unlock();
 	return 0;

@@ -1396,6 +1396,8 @@ void mp_tx_show(struct mp_dev *mp, struct seq_file *m)
 	seq_printf(m, "mp-tx-fallback-frame:\t%llu\n", stats->tx_unfit);
 	seq_printf(m, "mp-tx-fallback-behind:\t%llu\n", stats->tx_behind);
 	seq_printf(m, "mp-tx-fallback-reset:\t%llu\n", stats->tx_held);
+	seq_printf(m, "mp-tx-copied:\t%llu\n",
+		   (u64)atomic64_read(&stats->tx_copied));
 	seq_printf(m, "mp-tx-rewound:\t%llu\n", stats->tx_rewound);
 	seq_printf(m, "mp-tx-resets:\t%llu\n", stats->tx_resets);
 	seq_printf(m, "mp-tx-dropped:\t%u\n",
