@@ -53,7 +53,7 @@ struct mp_bounce *mp_bounce_alloc(void)
  * mp_bounce_free - free a page that is not mapped
  * @bounce: from mp_bounce_alloc(), or NULL
  *
- * Context: process or softirq.
+ * Context: process.
  */
 void mp_bounce_free(struct mp_bounce *bounce)
 {
@@ -68,7 +68,7 @@ void mp_bounce_free(struct mp_bounce *bounce)
  * @bounces: of the queue
  * @bounce: from mp_bounce_alloc()
  *
- * Context: process or softirq; lock of the queue.
+ * Context: process; lock of the queue.
  * Return: 0, or -ENOMEM.
  */
 int mp_bounce_map(struct mp_bounces *bounces, struct mp_bounce *bounce)
@@ -89,7 +89,7 @@ static void mp_bounce_unmap(struct mp_bounces *bounces,
  * mp_bounce_take - take a page that is kept
  * @bounces: of the queue
  *
- * Context: process or softirq; lock of the queue.
+ * Context: process; lock of the queue.
  * Return: the page, mapped, or NULL.
  */
 struct mp_bounce *mp_bounce_take(struct mp_bounces *bounces)
@@ -110,7 +110,7 @@ struct mp_bounce *mp_bounce_take(struct mp_bounces *bounces)
  * @bounces: of the queue
  * @bounce: mapped
  *
- * Context: process or softirq; lock of the queue.
+ * Context: process; lock of the queue.
  */
 void mp_bounce_put(struct mp_bounces *bounces, struct mp_bounce *bounce)
 {
@@ -141,7 +141,7 @@ void mp_bounce_sync_for_device(struct mp_bounces *bounces,
  * mp_bounces_empty - unmap and free what is kept
  * @bounces: of a queue that stops
  *
- * Context: process or softirq; lock of the queue.
+ * Context: process; lock of the queue.
  */
 void mp_bounces_empty(struct mp_bounces *bounces)
 {

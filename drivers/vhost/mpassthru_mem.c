@@ -747,7 +747,7 @@ EXPORT_SYMBOL_IF_KUNIT(mp_page_find);
  * @pages: returns the pages
  * @n: how many, a batch of some dozens
  *
- * Context: process or softirq.
+ * Context: process.
  * Return: how many of the first are pinned, to be given back with
  * mp_pages_put(); those after them were not looked up.
  */
@@ -758,7 +758,7 @@ int mp_pages_find(struct mp_mem *mem, unsigned long uaddr,
 	struct mp_page *page;
 	int i;
 
-	spin_lock_bh(&mem->lock);
+	spin_lock(&mem->lock);
 	for (i = 0; i < n; i++, index++) {
 		page = mp_mem_find(mem, index);
 		if (unlikely(!page || !page->page))
@@ -767,7 +767,7 @@ int mp_pages_find(struct mp_mem *mem, unsigned long uaddr,
 		pages[i] = page;
 	}
 	mem->hits += i;
-	spin_unlock_bh(&mem->lock);
+	spin_unlock(&mem->lock);
 
 	return i;
 }

@@ -129,6 +129,12 @@ static void mp_offload_no_lengths(void *data, struct mpassthru_txframe *frame,
 	}
 }
 
+/* A VLAN tag is allowed on top of the MTU. */
+static unsigned int mp_offload_longest(const struct net_device *dev)
+{
+	return READ_ONCE(dev->mtu) + VLAN_ETH_HLEN;
+}
+
 static int mp_offload_gso(const struct mp_offload *offload,
 			  const struct net_device *dev, void *data,
 			  unsigned int hdrs, __be16 l3,
@@ -177,8 +183,8 @@ static int mp_offload_gso(const struct mp_offload *offload,
 		return -EINVAL;
 	/* One frame it is, and no longer than others. */
 	if (payload <= offload->gso_size)
-		return frame->len > dev->mtu + VLAN_ETH_HLEN ? -EMSGSIZE : 0;
-	if (hdrs + offload->gso_size > dev->mtu + VLAN_ETH_HLEN)
+		return frame->len > mp_offload_longest(dev) ? -EMSGSIZE : 0;
+	if (hdrs + offload->gso_size > mp_offload_longest(dev))
 		return -EMSGSIZE;
 	frame->mss = offload->gso_size;
 	frame->gso_segs = DIV_ROUND_UP(payload, frame->mss);
@@ -217,7 +223,7 @@ int mp_offload_parse(const struct mp_offload *offload,
 	frame->l4_len = 0;
 	frame->mss = 0;
 	frame->gso_segs = 1;
-	if (!gso && frame->len > dev->mtu + VLAN_ETH_HLEN)
+	if (!gso && frame->len > mp_offload_longest(dev))
 		return -EMSGSIZE;
 	if (!(offload->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM))
 		return gso ? -EOPNOTSUPP : 0;

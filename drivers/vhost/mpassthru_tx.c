@@ -26,8 +26,8 @@
  *
  * Locks.  mp_dev.tx_lock serialises posting, completing and stopping.  It nests
  * inside RTNL, and RTNL's holder waits for it: nothing that a poster can draw out
- * is done under it.  What has to be faulted in, pinned or allocated is made ready
- * without it, mp_tx_post_miss().
+ * is done under it, but for the wait of mp_tx_stop(), which has an end.  What has to
+ * be faulted in, pinned or allocated is made ready without it, mp_tx_post_miss().
  */
 
 #include <kunit/visibility.h>
@@ -60,7 +60,7 @@
 
 /* Header buffers in a page. */
 #define MP_TX_HDRS		(PAGE_SIZE / MP_TX_WHOLE)
-#define MP_TX_HDR_PAGES		(MP_TX_SIZE / MP_TX_HDRS)
+#define MP_TX_HDR_PAGES		DIV_ROUND_UP(MP_TX_SIZE, MP_TX_HDRS)
 
 /* Pages put at a time. */
 #define MP_TX_PUT_BATCH		64
@@ -258,6 +258,22 @@ static int mp_tx_map_hdrs(struct mp_tx *tx)
 	return 0;
 }
 
+/* With tx_lock held. */
+static int mp_tx_may_start(struct mp_dev *mp)
+{
+	if (!rcu_access_pointer(mp->dev) || mp->tx_unbound)
+		return -ENOTCONN;
+	/* Unbound and bound again while the poster looked away: a frame sent
+	 * now would be ahead of those that it has to take back.
+	 */
+	if (mp->tx_cancelled)
+		return -EAGAIN;
+	/* From another address space. */
+	if (mp->tx && mp->tx->waiting)
+		return -EBUSY;
+	return 0;
+}
+
 /* Takes over *@new and *@mem, and sets them to NULL, when it needs them. */
 static int mp_tx_start_locked(struct mp_dev *mp, struct mp_tx **new,
 			      struct mp_mem **mem)
@@ -268,18 +284,12 @@ static int mp_tx_start_locked(struct mp_dev *mp, struct mp_tx **new,
 	struct mp_tx *tx = mp->tx;
 	int err;
 
-	if (!dev || mp->tx_unbound)
-		return -ENOTCONN;
-	/* Unbound and bound again while the poster looked away: a frame sent
-	 * now would be ahead of those that it has to take back.
-	 */
-	if (mp->tx_cancelled)
-		return -EAGAIN;
+	err = mp_tx_may_start(mp);
+	if (err)
+		return err;
 	(*mem)->dev = dev->dev.parent;
 	if (tx) {
 		/* Another address space: see mp_tx_start(). */
-		if (tx->waiting)
-			return -EBUSY;
 		swap(tx->mem, *mem);
 		tx->renewed = true;
 		return 0;
@@ -313,13 +323,16 @@ static int mp_tx_start(struct mp_dev *mp)
 	if (!current->mm || current->flags & PF_KTHREAD)
 		return -EOPNOTSUPP;
 
-	/* While it is that of the queue, mp_tx_unbind() sees to its device. */
 	mutex_lock(&mp->tx_lock);
-	if (mp->tx && !mp->tx->waiting) {
+	err = mp_tx_may_start(mp);
+	/* While it is that of the queue, mp_tx_unbind() sees to its device. */
+	if (!err && mp->tx) {
 		old = mp_mem_get(mp->tx->mem);
 		mp_mem_shut(old);
 	}
 	mutex_unlock(&mp->tx_lock);
+	if (err)
+		return err;
 	if (old) {
 		mp_mem_empty(old);
 		mp_mem_put(old);
@@ -673,17 +686,18 @@ static int mp_tx_refuse(struct mp_dev *mp, int err)
 	return err;
 }
 
-/* Add @len bytes at @dma to the frame at the end of the FIFO. */
+/* Add @len bytes at @dma to the frame at the end of the FIFO.  @follows: they lie
+ * behind those that were added last.
+ */
 static void mp_tx_add_seg(struct mp_tx *tx, struct mpassthru_txframe *frame,
-			  dma_addr_t dma, unsigned int len)
+			  dma_addr_t dma, unsigned int len, bool follows)
 {
 	struct mpassthru_txseg *seg;
 
-	if (frame->nr_segs) {
+	if (follows) {
 		seg = &tx->txq.segs[(frame->first + frame->nr_segs - 1) &
 				    tx->txq.seg_mask];
-		/* The header buffer stays alone: it is what a driver reads. */
-		if (frame->nr_segs > 1 && seg->dma + seg->len == dma) {
+		if (seg->dma + seg->len == dma) {
 			seg->len += len;
 			return;
 		}
@@ -694,15 +708,30 @@ static void mp_tx_add_seg(struct mp_tx *tx, struct mpassthru_txframe *frame,
 	seg->len = len;
 }
 
+/* Is @page that of @prev, or the next one in memory?  What an IOMMU has put side by
+ * side by chance is not made one segment: QEMU's NICs, which look a segment up in
+ * the memory of the host, drop the frame.
+ */
+static bool mp_txbuf_before(const struct mp_txbuf *prev,
+			    const struct mp_page *page)
+{
+	return prev->page &&
+	       (prev->page == page ||
+		page_to_pfn(prev->page->page) + 1 == page_to_pfn(page->page));
+}
+
 static void mp_tx_add_page(struct mp_tx *tx, struct mpassthru_txframe *frame,
 			   struct mp_txslot *slot, struct mp_page *page,
 			   unsigned int offset, unsigned int len)
 {
-	*mp_txbuf(tx, slot->buf + slot->nr_bufs++) = (struct mp_txbuf) {
-		.page = page,
-	};
+	u32 idx = slot->buf + slot->nr_bufs++;
+
 	mp_page_sync_for_device(tx->mem, page, offset, len);
-	mp_tx_add_seg(tx, frame, page->dma + offset, len);
+	/* The header buffer stays alone: it is what a driver reads. */
+	mp_tx_add_seg(tx, frame, page->dma + offset, len,
+		      slot->nr_bufs > 1 &&
+		      mp_txbuf_before(mp_txbuf(tx, idx - 1), page));
+	*mp_txbuf(tx, idx) = (struct mp_txbuf) { .page = page };
 }
 
 /* The header buffer, and what the NIC is to do.  Sets nothing that others see. */
@@ -730,7 +759,7 @@ static int mp_tx_begin(struct mp_dev *mp, const struct mp_txhead *head)
 	if (unlikely(err))
 		return err;
 
-	mp_tx_add_seg(tx, frame, mp_tx_hdr_dma(tx, idx), head->have);
+	mp_tx_add_seg(tx, frame, mp_tx_hdr_dma(tx, idx), head->have, false);
 	return 0;
 }
 
@@ -1034,7 +1063,7 @@ static int mp_txprep_append(struct mp_dev *mp, struct mp_txprep *prep,
 		*mp_txbuf(tx, slot->buf + slot->nr_bufs++) = (struct mp_txbuf) {
 			.bounce = bounce,
 		};
-		mp_tx_add_seg(tx, frame, bounce->dma, part->len);
+		mp_tx_add_seg(tx, frame, bounce->dma, part->len, false);
 	}
 	err = -EOPNOTSUPP;
 	if (frame->nr_segs > mp->port.tx_segs)
@@ -1118,6 +1147,16 @@ static noinline int mp_tx_post_miss(struct mp_dev *mp, struct kiocb *iocb,
 	return err;
 }
 
+/* The frame is going to be sent by an skb: which overtakes nothing. */
+static int mp_tx_not_now(struct mp_dev *mp, int err)
+{
+	mutex_lock(&mp->tx_lock);
+	if (mp->tx && !mp_tx_is_pushed(mp->tx))
+		err = -ENOBUFS;
+	mutex_unlock(&mp->tx_lock);
+	return err;
+}
+
 /**
  * mp_tx_post - append a frame to the FIFO
  * @mp: device
@@ -1158,7 +1197,11 @@ int mp_tx_post(struct mp_dev *mp, struct kiocb *iocb, struct iov_iter *from)
 	}
 	if (unlikely(err == -ENOENT))
 		err = mp_tx_post_miss(mp, iocb, from);
-	return err == -ESTALE ? -EBUSY : err;
+	if (unlikely(err == -ESTALE))
+		err = -EBUSY;
+	if (unlikely(err == -EBUSY || err == -ENOMEM))
+		err = mp_tx_not_now(mp, err);
+	return err;
 }
 EXPORT_SYMBOL_IF_KUNIT(mp_tx_post);
 
@@ -1185,8 +1228,8 @@ static bool mp_tx_is_idle(struct mp_tx *tx)
 	return mpassthru_tx_sent(&tx->txq) == READ_ONCE(tx->txq.pushed);
 }
 
-/* Wait until all that was posted is sent, for some milliseconds: longer if the
- * NIC is paused, or hangs.
+/* Wait until all that was posted is sent, or, when the FIFO is closed, all that was
+ * pushed: for some milliseconds.
  */
 static void mp_tx_drain(struct mp_dev *mp, struct mp_tx *tx)
 {
@@ -1195,7 +1238,8 @@ static void mp_tx_drain(struct mp_dev *mp, struct mp_tx *tx)
 	for (i = 0; i < MP_TX_STOP_WAIT; i++) {
 		/* Interrupts may be moderated: have NAPI look. */
 		mp_tx_kick(mp, tx);
-		if (mpassthru_tx_sent(&tx->txq) == tx->txq.posted)
+		if (mpassthru_tx_sent(&tx->txq) == tx->txq.posted ||
+		    (tx->txq.closed && mp_tx_is_idle(tx)))
 			return;
 		usleep_range(1000, 1500);
 	}
@@ -1227,29 +1271,41 @@ static void mp_tx_finish(struct mp_dev *mp, struct mp_tx *tx)
 	WRITE_ONCE(mp->tx_waits, false);
 }
 
-/* With tx_lock held.  Returns whether it has to be done again, with RTNL. */
-static bool mp_tx_stop_locked(struct mp_dev *mp, bool drain, bool rtnl)
+/* With tx_lock held.  Returns whether it has to be done again, with RTNL; the FIFO
+ * stays closed till then.
+ */
+static bool mp_tx_stop_locked(struct mp_dev *mp, bool rtnl)
 {
 	struct mp_tx *tx = mp->tx;
 
-	if (!tx || tx->txq.posted == tx->reaped)
+	if (!tx)
 		return false;
+	if (tx->txq.posted == tx->reaped)
+		goto out;
 
-	if (drain)
+	/* What is posted may be more than the NIC sends in that time.  What it
+	 * has in its ring is not, unless it is paused or hangs.
+	 */
+	if (!tx->txq.closed) {
 		mp_tx_drain(mp, tx);
-	mp_tx_set_closed(mp, tx, true);
+		mp_tx_set_closed(mp, tx, true);
+		if (!mp_tx_is_idle(tx))
+			mp_tx_drain(mp, tx);
+	}
 	if (!mp_tx_is_idle(tx)) {
-		if (!rtnl) {
-			mp_tx_set_closed(mp, tx, false);
+		if (!rtnl)
 			return true;
+		if (mp->port.drv->tx_reset(mp->port.dev, 0)) {
+			mp->stats.tx_resets++;
+			mp->tx_held_until = get_jiffies_64() +
+					    MP_TX_RESET_TIME;
 		}
-		mp->port.drv->tx_reset(mp->port.dev, 0);
-		mp->stats.tx_resets++;
-		mp->tx_held_until = get_jiffies_64() + MP_TX_RESET_TIME;
 		WARN_ON_ONCE(!mp_tx_is_idle(tx));
 	}
 	mp_tx_finish(mp, tx);
-	mp_tx_set_closed(mp, tx, false);
+out:
+	if (tx->txq.closed)
+		mp_tx_set_closed(mp, tx, false);
 	return false;
 }
 
@@ -1257,7 +1313,7 @@ static bool mp_tx_stop_locked(struct mp_dev *mp, bool drain, bool rtnl)
  * mp_tx_stop - give back what is posted
  * @mp: device
  *
- * What the NIC has counts as sent, and is waited for: some milliseconds.  The
+ * What the NIC has counts as sent, and is waited for: twice MP_TX_STOP_WAIT.  The
  * kiocbs of the others complete with -ECANCELED, in order: they are the last that
  * were posted.
  *
@@ -1269,17 +1325,16 @@ void mp_tx_stop(struct mp_dev *mp)
 	bool again;
 
 	mutex_lock(&mp->tx_lock);
-	again = mp_tx_stop_locked(mp, true, false);
+	again = mp_tx_stop_locked(mp, false);
 	if (!again)
 		mp->tx_cancelled = false;
 	mutex_unlock(&mp->tx_lock);
 	if (!again)
 		return;
 
-	/* It was waited for already. */
 	rtnl_lock();
 	mutex_lock(&mp->tx_lock);
-	mp_tx_stop_locked(mp, false, true);
+	mp_tx_stop_locked(mp, true);
 	mp->tx_cancelled = false;
 	mutex_unlock(&mp->tx_lock);
 	rtnl_unlock();
@@ -1304,7 +1359,7 @@ struct mp_tx *mp_tx_unbind(struct mp_dev *mp)
 
 	mutex_lock(&mp->tx_lock);
 	mp->tx_unbound = true;
-	mp_tx_stop_locked(mp, true, true);
+	mp_tx_stop_locked(mp, true);
 	tx = mp->tx;
 	mp->tx = NULL;
 	if (tx) {

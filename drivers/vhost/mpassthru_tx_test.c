@@ -213,8 +213,11 @@ struct tx_test {
 	struct kiocb		iocbs[TX_FRAMES];
 	long			res[TX_FRAMES];
 	int			done;
-	/* The NIC: room in its ring, what it read, and of the last frame */
+	/* The NIC: room in its ring, kicks until it has sent what is there (0:
+	 * it says so by tx_sent()), what it read, and of the last frame
+	 */
 	int			room;
+	int			late;
 	int			pushed;
 	u8			*sent;
 	unsigned int		sent_len;
@@ -241,6 +244,8 @@ static void tx_kick(struct net_device *dev, unsigned int queue)
 	struct tx_test *t = tx_current;
 	int i;
 
+	if (t->late && !--t->late)
+		mpassthru_tx_done(txq, txq->pushed - txq->done);
 	if (!mpassthru_tx_may_push(txq))
 		return;
 	while (t->room && (frame = mpassthru_tx_next(txq))) {
@@ -258,11 +263,12 @@ static void tx_kick(struct net_device *dev, unsigned int queue)
 	}
 }
 
-static void tx_reset(struct net_device *dev, unsigned int queue)
+static bool tx_reset(struct net_device *dev, unsigned int queue)
 {
 	struct mpassthru_txq *txq = tx_current->mp->port.txq;
 
 	mpassthru_tx_done(txq, txq->pushed - txq->done);
+	return true;
 }
 
 /* The NIC is finished with @n frames: NAPI says so, and pushes what waits. */
@@ -547,6 +553,27 @@ static void tx_stop_gives_back(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mp_tx_flush(t->mp), 1);
 }
 
+/* More was posted than the NIC sends while it is waited for: it takes no reset. */
+static void tx_stop_waits_for_the_ring(struct kunit *test)
+{
+	struct tx_test *t = test->priv;
+	int i;
+
+	t->room = 2;
+	for (i = 0; i < 5; i++)
+		KUNIT_EXPECT_EQ(test, tx_post(test, i, 0, 1514), -EIOCBQUEUED);
+	mp_tx_flush(t->mp);
+	t->late = 60;
+	mp_tx_stop(t->mp);
+	KUNIT_EXPECT_EQ(test, t->done, 5);
+	KUNIT_EXPECT_EQ(test, t->res[1], TX_HDR + 1514);
+	for (i = 2; i < 5; i++)
+		KUNIT_EXPECT_EQ(test, t->res[i], -ECANCELED);
+	KUNIT_EXPECT_EQ(test, t->mp->stats.tx_resets, 0);
+	t->room = INT_MAX;
+	KUNIT_EXPECT_EQ(test, tx_post(test, 5, 100, 1000), -EIOCBQUEUED);
+}
+
 static void tx_bad_memory_is_dropped(struct kunit *test)
 {
 	struct tx_test *t = test->priv;
@@ -574,6 +601,7 @@ static struct kunit_case tx_cases[] = {
 	KUNIT_CASE(tx_many_segments_fall_back),
 	KUNIT_CASE(tx_full_is_told),
 	KUNIT_CASE(tx_stop_gives_back),
+	KUNIT_CASE(tx_stop_waits_for_the_ring),
 	KUNIT_CASE(tx_bad_memory_is_dropped),
 	{}
 };

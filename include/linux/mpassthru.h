@@ -153,6 +153,7 @@ struct mpassthru_txframe {
  * @closed: nothing is pushed any more; written by the consumer
  * @yielded: the network stack had the last turn; written by the driver
  * @done: end of the frames that the NIC has read; written by the driver
+ * @flushed: @done when the consumer was woken last; the driver's own
  * @need_wakeup: the consumer waits for @done to move: written by both
  * @dropped: frames that mpassthru_tx_drop() dropped
  *
@@ -173,6 +174,7 @@ struct mpassthru_txq {
 	bool				yielded;
 
 	u32				done ____cacheline_aligned_in_smp;
+	u32				flushed;
 	bool				need_wakeup;
 	u32				dropped;
 };
@@ -204,6 +206,7 @@ struct mpassthru_txq {
  *	pushed to it are done, and no DMA for them goes on, also when the device
  *	does not answer: then its bus mastering is turned off.  Process context,
  *	may sleep; RTNL held.  Nothing is pushed meanwhile, &mpassthru_txq.closed.
+ *	Returns whether frames of others were lost by that, too.
  *
  * @tx_kick and @tx_reset are NULL in a driver whose &mpassthru_port.tx_segs is 0.
  */
@@ -212,7 +215,7 @@ struct mpassthru_driver_ops {
 	void	(*rx_restart)(struct net_device *dev, unsigned int queue);
 	void	(*rx_wake)(struct net_device *dev, unsigned int queue);
 	void	(*tx_kick)(struct net_device *dev, unsigned int queue);
-	void	(*tx_reset)(struct net_device *dev, unsigned int queue);
+	bool	(*tx_reset)(struct net_device *dev, unsigned int queue);
 };
 
 /**

@@ -160,10 +160,12 @@ static bool igb_mp_tx_room(struct igb_ring *ring,
 	       frame->nr_segs + frame->len / IGB_MAX_DATA_PER_TXD + 3;
 }
 
-/* Write frames until one takes it past @limit bytes.  Returns the bytes. */
+/* Write frames until one takes it past @limit bytes, or leaves less than @keep
+ * descriptors.  Returns the bytes.
+ */
 static unsigned int igb_mp_tx_fill(struct igb_ring *ring,
 				   struct mpassthru_txq *txq,
-				   unsigned int limit)
+				   unsigned int limit, u16 keep)
 {
 	const struct mpassthru_txframe *frame;
 	unsigned int bytes = 0;
@@ -174,7 +176,7 @@ static unsigned int igb_mp_tx_fill(struct igb_ring *ring,
 			break;
 		bytes += igb_mp_tx_frame(ring, txq, frame);
 		mpassthru_tx_push(txq);
-	} while (bytes <= limit);
+	} while (bytes <= limit && igb_desc_unused(ring) >= keep);
 
 	return bytes;
 }
@@ -188,25 +190,25 @@ static unsigned int igb_mp_tx_limit(const struct netdev_queue *nq)
 					INT_MAX;
 }
 
-/* Frames of the stack wait for room, which NAPI makes by turns for them and for
- * ours: their qdisc runs after its round.  Not asked for a ring that is empty, whose
- * NAPI may not run again.
+/* Frames of the stack wait in the qdisc, which runs after NAPI, if it finds the
+ * queue open: it has every other round.  A kick leaves the decision to the round that
+ * comes, for there is one: the ring is busy.
  */
-static bool igb_mp_tx_yield(const struct netdev_queue *nq,
-			    struct mpassthru_txq *txq)
+static bool igb_mp_tx_yield(struct mpassthru_txq *txq, bool napi)
 {
-	txq->yielded = !txq->yielded &&
-		       !qdisc_is_empty(rcu_dereference_bh(nq->qdisc));
-	return txq->yielded;
+	if (napi)
+		txq->yielded = !txq->yielded;
+	return !napi || txq->yielded;
 }
 
 /* Push to a ring that runs.  Transmit lock held.  Returns true when that is to
  * be tried again by NAPI, although nothing may make it run.
  */
 static bool igb_mp_tx_push(struct igb_ring *ring, struct netdev_queue *nq,
-			   struct mpassthru_txq *txq)
+			   struct mpassthru_txq *txq, bool napi)
 {
-	unsigned int bytes;
+	unsigned int bytes, limit;
+	u16 keep = 0;
 
 	/* Where the queue is stopped, frames are in the ring, whose end NAPI
 	 * sees, or the device comes up.  A frozen one thaws without a word.
@@ -214,11 +216,18 @@ static bool igb_mp_tx_push(struct igb_ring *ring, struct netdev_queue *nq,
 	if (unlikely(netif_xmit_frozen_or_stopped(nq)))
 		return !netif_xmit_stopped(nq);
 
-	if (ring->next_to_use != READ_ONCE(ring->next_to_clean) &&
-	    igb_mp_tx_yield(nq, txq))
-		return false;
+	limit = igb_mp_tx_limit(nq);
+	if (unlikely(!qdisc_is_empty(rcu_dereference_bh(nq->qdisc)))) {
+		/* Nobody may come back to a ring that is empty: half of it. */
+		if (ring->next_to_use == READ_ONCE(ring->next_to_clean)) {
+			limit /= 2;
+			keep = ring->count / 2;
+		} else if (igb_mp_tx_yield(txq, napi)) {
+			return false;
+		}
+	}
 
-	bytes = igb_mp_tx_fill(ring, txq, igb_mp_tx_limit(nq));
+	bytes = igb_mp_tx_fill(ring, txq, limit, keep);
 	if (!bytes)
 		return false;
 
@@ -258,7 +267,7 @@ static bool igb_mp_tx_sent(const struct igb_ring *ring)
  */
 static struct igb_ring *igb_mp_tx_run(struct igb_adapter *adapter,
 				      struct mpassthru_txq *txq,
-				      unsigned int queue)
+				      unsigned int queue, bool napi)
 {
 	struct net_device *netdev = adapter->netdev;
 	struct igb_ring *ring;
@@ -276,7 +285,8 @@ static struct igb_ring *igb_mp_tx_run(struct igb_adapter *adapter,
 
 	ring = adapter->tx_ring[queue];
 	again = mpassthru_tx_may_push(txq) &&
-		igb_mp_tx_push(ring, netdev_get_tx_queue(netdev, queue), txq);
+		igb_mp_tx_push(ring, netdev_get_tx_queue(netdev, queue), txq,
+			       napi);
 	return again || igb_mp_tx_sent(ring) ? ring : NULL;
 }
 
@@ -300,7 +310,7 @@ void igb_mp_tx_kick(struct net_device *netdev, unsigned int queue)
 		return;
 
 	__netif_tx_lock(nq, smp_processor_id());
-	ring = igb_mp_tx_run(netdev_priv(netdev), txq, queue);
+	ring = igb_mp_tx_run(netdev_priv(netdev), txq, queue, false);
 	if (ring)
 		napi_schedule(&ring->q_vector->napi);
 	__netif_tx_unlock(nq);
@@ -344,17 +354,23 @@ bool igb_mp_tx_poll(struct igb_ring *ring, struct mpassthru_txq *seen)
 	struct netdev_queue *nq = txring_txq(ring);
 	struct mpassthru_txq *txq;
 	struct igb_ring *again;
+	u32 pushed;
 
 	rcu_read_lock();
 	txq = mpassthru_tx_queue(ring->netdev, ring->queue_index);
 	again = NULL;
 	if (txq) {
 		__netif_tx_lock(nq, smp_processor_id());
+		pushed = txq->pushed;
 		again = igb_mp_tx_run(netdev_priv(ring->netdev), txq,
-				      ring->queue_index);
+				      ring->queue_index, true);
+		pushed = txq->pushed - pushed;
 		__netif_tx_unlock(nq);
-		/* also for those that were done by netpoll */
-		mpassthru_tx_flush(txq);
+		/* also of those that were done by netpoll */
+		if (pushed || txq->flushed != txq->done) {
+			txq->flushed = txq->done;
+			mpassthru_tx_flush(txq);
+		}
 	}
 	/* one that is being taken away */
 	if (seen && seen != txq)
@@ -448,11 +464,13 @@ static void igb_mp_tx_cut(struct igb_adapter *adapter, struct igb_ring *ring)
  * @queue: index of the transmit queue, whose &mpassthru_txq.closed is set
  *
  * Context: process, RTNL held.
+ * Return: false when the ring had come to its end
  */
-void igb_mp_tx_reset(struct net_device *netdev, unsigned int queue)
+bool igb_mp_tx_reset(struct net_device *netdev, unsigned int queue)
 {
 	struct igb_adapter *adapter = netdev_priv(netdev);
 	struct igb_ring *ring;
+	bool reset;
 
 	ASSERT_RTNL();
 
@@ -462,7 +480,8 @@ void igb_mp_tx_reset(struct net_device *netdev, unsigned int queue)
 	 * NAPI enabled.
 	 */
 	ring = adapter->tx_ring[queue];
-	if (!ring || !igb_mp_tx_busy(netdev, queue))
+	reset = ring && igb_mp_tx_busy(netdev, queue);
+	if (!reset)
 		goto out;
 
 	/* One that does not answer cannot be reset, and one that is being
@@ -480,6 +499,7 @@ void igb_mp_tx_reset(struct net_device *netdev, unsigned int queue)
 	igb_up(adapter);
 out:
 	clear_bit(__IGB_RESETTING, &adapter->state);
+	return reset;
 }
 
 #if IS_ENABLED(CONFIG_VHOST_PASSTHRU_KUNIT_TEST) && IS_REACHABLE(CONFIG_KUNIT)
