@@ -288,7 +288,7 @@ static void igb_mp_tx_test_turns(struct kunit *test)
 	qdisc->q.qlen = 1;
 
 	local_bh_disable();
-	/* 63 descriptors: 32 are left when 7 frames of 4 are in the ring */
+	/* 63 descriptors: less than 32 are left by 8 frames of 4 */
 	KUNIT_EXPECT_FALSE(test, igb_mp_tx_push(ring, nq, &t->txq, false));
 	KUNIT_EXPECT_EQ(test, 6, t->txq.pushed);
 	/* A kick does not take the turn of the stack, nor use up its own. */
@@ -296,17 +296,20 @@ static void igb_mp_tx_test_turns(struct kunit *test)
 	igb_mp_tx_push(ring, nq, &t->txq, false);
 	KUNIT_EXPECT_EQ(test, 6, t->txq.pushed);
 	igb_mp_tx_push(ring, nq, &t->txq, true);
-	KUNIT_EXPECT_EQ(test, 12, t->txq.pushed);
+	KUNIT_EXPECT_EQ(test, 13, t->txq.pushed);
+	/* Two are sent, and NAPI opens the queue. */
 	ring->next_to_clean = (ring->next_to_clean + 8) % ring->count;
+	netif_tx_start_queue(nq);
 	igb_mp_tx_push(ring, nq, &t->txq, true);
-	KUNIT_EXPECT_EQ(test, 12, t->txq.pushed);
+	KUNIT_EXPECT_EQ(test, 13, t->txq.pushed);
 	igb_mp_tx_push(ring, nq, &t->txq, true);
-	KUNIT_EXPECT_EQ(test, 14, t->txq.pushed);
+	KUNIT_EXPECT_EQ(test, 15, t->txq.pushed);
 	/* Nobody waits. */
 	qdisc->q.qlen = 0;
 	ring->next_to_clean = (ring->next_to_clean + 8) % ring->count;
+	netif_tx_start_queue(nq);
 	igb_mp_tx_push(ring, nq, &t->txq, false);
-	KUNIT_EXPECT_EQ(test, 16, t->txq.pushed);
+	KUNIT_EXPECT_EQ(test, 17, t->txq.pushed);
 	local_bh_enable();
 }
 

@@ -135,6 +135,20 @@ int order_met(struct order *o)
 	return 0;
 }
 
+bool order_complete(struct order *o, __u32 seq)
+{
+	__u32 missing = o->missing + (seq - o->next), dropped;
+
+	if (!missing || o->lossy)
+		return true;
+	dropped = peer_dropped(&o->w->peer);
+	if (missing <= dropped)
+		return true;
+	say("%u before frame %u did not come, of which %u were dropped by the peer",
+	    missing, seq, dropped);
+	return false;
+}
+
 int order_follow(struct order *o, unsigned int n, int ms)
 {
 	long long end = clock_ms() + ms;
@@ -153,10 +167,14 @@ int order_follow(struct order *o, unsigned int n, int ms)
 		case FRAME_BAD:
 			return -1;
 		}
-		if (seq < o->next || (seq > o->next && !o->lossy)) {
+		if (seq < o->next) {
 			say("frame %u came in the place of %u", seq, o->next);
 			return -1;
 		}
+		if (!order_complete(o, seq))
+			return -1;
+		if (!o->lossy)
+			o->missing += seq - o->next;
 		o->next = seq + 1;
 		came++;
 		end = clock_ms() + ms;

@@ -22,6 +22,7 @@ struct order {
 	struct wire	*w;
 	struct frame	f;		/* of the numbered frames */
 	__u32		next;		/* number, see order_follow() */
+	__u32		missing;	/* before that */
 	bool		lossy;		/* some may be missing */
 	unsigned int	first;
 	unsigned int	last;
@@ -38,9 +39,12 @@ int order_met(struct order *o);
 
 /*
  * Numbered frames alone, one by one from o->next on: takes @n of them, or what
- * comes until nothing does for @ms.  None comes twice or after a later one.
+ * comes until nothing does for @ms.  None comes twice or after a later one, and
+ * none is missing that the peer's socket did not drop.
  * Returns how many came, or -1.
  */
 int order_follow(struct order *o, unsigned int n, int ms);
+/* Did those before @seq come, or were dropped by the peer's socket? */
+bool order_complete(struct order *o, __u32 seq);
 
 #endif /* MP_ORDER_H */

@@ -220,6 +220,17 @@ int peer_recv(struct peer *p, void *buf, size_t size, int ms, bool *partial)
 	return put_tag_back(p, &aux, buf, len, size);
 }
 
+__u32 peer_dropped(struct peer *p)
+{
+	struct tpacket_stats stats = {};
+	socklen_t len = sizeof(stats);
+
+	/* Those since it was asked last. */
+	if (!getsockopt(p->fd, SOL_PACKET, PACKET_STATISTICS, &stats, &len))
+		p->dropped += stats.tp_drops;
+	return p->dropped;
+}
+
 bool peer_expect(struct peer *p, const struct frame *f, __u32 seq, int ms)
 {
 	long long end = clock_ms() + ms;

@@ -17,6 +17,7 @@ struct peer {
 	struct frame	frame;		/* of what it sends */
 	__u32		seq;		/* of the next frame it sends */
 	__u32		untagged;	/* received, with the tag beside them */
+	__u32		dropped;	/* see peer_dropped() */
 
 	pthread_t	thread;		/* the flood */
 	bool		flooding;
@@ -40,6 +41,8 @@ int peer_send_raw(struct peer *p, const void *buf, size_t len);
  * says that its checksum has not been filled in.
  */
 int peer_recv(struct peer *p, void *buf, size_t size, int ms, bool *partial);
+/* Frames that its socket had no room for, as nobody received. */
+__u32 peer_dropped(struct peer *p);
 /* Waits for frame @seq of stream @f; false when it did not come in @ms. */
 bool peer_expect(struct peer *p, const struct frame *f, __u32 seq, int ms);
 void peer_drain(struct peer *p);
