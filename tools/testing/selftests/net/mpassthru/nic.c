@@ -218,44 +218,77 @@ int nic_set_gro(int sock, const char *dev, bool on)
 }
 
 #define NIC_FEATURES	256	/* more than there are */
+#define NIC_STRINGS	1024	/* of any kind */
+
+/* The number of a string in a set of ETH_SS_*, and how many there are. */
+static int string_number(int sock, const char *dev, unsigned int set,
+			 const char *name, unsigned int *len)
+{
+	static union {
+		struct ethtool_gstrings	head;
+		char			room[sizeof(struct ethtool_gstrings) +
+					     NIC_STRINGS * ETH_GSTRING_LEN];
+	} all;
+	struct {
+		struct ethtool_sset_info head;
+		__u32			len;
+	} info = {
+		.head.cmd	= ETHTOOL_GSSET_INFO,
+		.head.sset_mask	= 1ULL << set,
+	};
+	unsigned int i;
+	int err;
+
+	err = nic_ethtool(sock, dev, &info);
+	if (err)
+		return err;
+	if (info.len > NIC_STRINGS)
+		return -E2BIG;
+	memset(&all, 0, sizeof(all));
+	all.head.cmd = ETHTOOL_GSTRINGS;
+	all.head.string_set = set;
+	all.head.len = info.len;
+	err = nic_ethtool(sock, dev, &all);
+	if (err)
+		return err;
+	*len = info.len;
+	for (i = 0; i < info.len; i++)
+		if (!strncmp((char *)all.head.data + i * ETH_GSTRING_LEN, name,
+			     ETH_GSTRING_LEN))
+			return i;
+	return -ENOENT;
+}
 
 /* The number of a feature in the words of ETHTOOL_GFEATURES. */
 static int feature_number(int sock, const char *dev, const char *name,
 			  unsigned int *words)
 {
-	static union {
-		struct ethtool_gstrings	head;
-		char			room[sizeof(struct ethtool_gstrings) +
-					     NIC_FEATURES * ETH_GSTRING_LEN];
-	} all;
-	struct {
-		struct ethtool_sset_info head;
-		__u32			len;
-	} set = {
-		.head.cmd	= ETHTOOL_GSSET_INFO,
-		.head.sset_mask	= 1ULL << ETH_SS_FEATURES,
-	};
-	unsigned int i;
-	int err;
+	unsigned int len = 0;
+	int n = string_number(sock, dev, ETH_SS_FEATURES, name, &len);
 
-	err = nic_ethtool(sock, dev, &set);
-	if (err)
-		return err;
-	if (set.len > NIC_FEATURES)
+	if (n >= 0 && len > NIC_FEATURES)
 		return -E2BIG;
-	memset(&all, 0, sizeof(all));
-	all.head.cmd = ETHTOOL_GSTRINGS;
-	all.head.string_set = ETH_SS_FEATURES;
-	all.head.len = set.len;
+	*words = (len + 31) / 32;
+	return n;
+}
+
+long long nic_stat(int sock, const char *dev, const char *name)
+{
+	static union {
+		struct ethtool_stats	head;
+		char			room[sizeof(struct ethtool_stats) +
+					     NIC_STRINGS * sizeof(__u64)];
+	} all;
+	unsigned int len;
+	int n, err;
+
+	n = string_number(sock, dev, ETH_SS_STATS, name, &len);
+	if (n < 0)
+		return n;
+	all.head.cmd = ETHTOOL_GSTATS;
+	all.head.n_stats = len;
 	err = nic_ethtool(sock, dev, &all);
-	if (err)
-		return err;
-	*words = (set.len + 31) / 32;
-	for (i = 0; i < set.len; i++)
-		if (!strncmp((char *)all.head.data + i * ETH_GSTRING_LEN, name,
-			     ETH_GSTRING_LEN))
-			return i;
-	return -ENOENT;
+	return err ?: all.head.data[n];
 }
 
 int nic_get_feature(int sock, const char *dev, const char *name)

@@ -30,6 +30,8 @@ int nic_set_gro(int sock, const char *dev, bool on);
 int nic_get_feature(int sock, const char *dev, const char *name);
 /* What is wanted; whether the device has it then is another question. */
 int nic_set_feature(int sock, const char *dev, const char *name, bool on);
+/* A counter of ethtool -S. */
+long long nic_stat(int sock, const char *dev, const char *name);
 int nic_add_bridge(int sock, const char *name);
 int nic_del_bridge(int sock, const char *name);
 int nic_add_port(int sock, const char *bridge, const char *dev);

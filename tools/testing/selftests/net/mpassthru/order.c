@@ -14,6 +14,7 @@ void order_init(struct order *o, struct wire *w)
 	memcpy(o->f.dst, w->peer.mac, 6);
 	memcpy(o->f.src, w->mac, 6);
 	o->f.stream = frame_stream();
+	o->between = wire_between(w);
 }
 
 void order_frame(struct order *o, __u32 seq, size_t len)
@@ -138,14 +139,16 @@ int order_met(struct order *o)
 bool order_complete(struct order *o, __u32 seq)
 {
 	__u32 missing = o->missing + (seq - o->next), dropped;
+	long long lost;
 
 	if (!missing || o->lossy)
 		return true;
 	dropped = peer_dropped(&o->w->peer);
-	if (missing <= dropped)
+	lost = wire_between(o->w) - o->between;
+	if (missing <= dropped + (lost > 0 ? lost : 0))
 		return true;
-	say("%u before frame %u did not come, of which %u were dropped by the peer",
-	    missing, seq, dropped);
+	say("%u before frame %u did not come: %u were dropped by the peer, %lld lost on the wire",
+	    missing, seq, dropped, lost);
 	return false;
 }
 

@@ -23,6 +23,7 @@ struct order {
 	struct frame	f;		/* of the numbered frames */
 	__u32		next;		/* number, see order_follow() */
 	__u32		missing;	/* before that */
+	long long	between;	/* see wire_between(), at the start */
 	bool		lossy;		/* some may be missing */
 	unsigned int	first;
 	unsigned int	last;
@@ -40,11 +41,12 @@ int order_met(struct order *o);
 /*
  * Numbered frames alone, one by one from o->next on: takes @n of them, or what
  * comes until nothing does for @ms.  None comes twice or after a later one, and
- * none is missing that the peer's socket did not drop.
+ * none is missing but what the peer's socket dropped, or the wire lost: that of
+ * QEMU drops what is behind ten thousand others.
  * Returns how many came, or -1.
  */
 int order_follow(struct order *o, unsigned int n, int ms);
-/* Did those before @seq come, or were dropped by the peer's socket? */
+/* Did those before @seq come, or get lost where it is not the device's fault? */
 bool order_complete(struct order *o, __u32 seq);
 
 #endif /* MP_ORDER_H */

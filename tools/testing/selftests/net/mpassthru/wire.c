@@ -144,6 +144,14 @@ int wire_open(struct wire *w)
 	return err;
 }
 
+long long wire_between(struct wire *w)
+{
+	long long sent = nic_stat(w->sock, w->dev, "tx_packets");
+	long long got = nic_stat(w->peer.fd, w->peer.dev, "rx_packets");
+
+	return sent < 0 || got < 0 ? 0 : sent - got;
+}
+
 void wire_close(struct wire *w)
 {
 	peer_close(&w->peer);

@@ -35,6 +35,11 @@ int wire_bind(struct wire *w);
 void wire_close(struct wire *w);
 /* Does the NIC, given back, carry frames to and from the host stack? */
 bool wire_host_works(struct wire *w);
+/*
+ * Frames that the device has sent and the NIC of the peer has not received: on
+ * their way or lost.  For differences, as none of the two begins with 0.
+ */
+long long wire_between(struct wire *w);
 /* A counter; 0 for a tap. */
 long long wire_count(struct wire *w, const char *name);
 
