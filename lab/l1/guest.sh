@@ -74,6 +74,16 @@ zero_copy() {
 	[ "$kernel" = debian ] || [ "$zerocopy" -gt $((99 * bounced)) ]
 }
 
+# And sent, but for what a guest sends before its queue is up.
+zero_copy_tx() {
+	local zerocopy copied
+
+	zerocopy=$(mp_counter tx-zerocopy) copied=$(mp_counter tx-copied)
+	echo "$zerocopy frames, $(mp_counter tx-copied-whole) short ones," \
+		"$(mp_counter tx-bounced) bounced, $copied copied"
+	[ "$zerocopy" -gt $((99 * copied)) ]
+}
+
 # What is posted comes and goes with the guest's refills, by half a ring at most.
 # What is pinned is what the guest goes round: these and those in the queues of its
 # sockets. A page whose mapping changed may still be in use beyond the limit.
@@ -90,6 +100,7 @@ pinned() {
 if [ "$backend" = mp ]; then
 	mpctl show eth0
 	check zero-copy zero_copy
+	check zero-copy-tx zero_copy_tx
 	check pinned pinned
 fi
 guest_stop

@@ -115,6 +115,16 @@ check in-use says 5 "Process $holder_pid (sleep) has eth0" \
 	mpctl bind eth0 -- true %fd
 check in-use-hints silent_about "bridge\|XDP\|ethtool"
 
+# watched: two looks at least, and the end of it.
+watched() {
+	mpctl show eth0 --watch >/lab/watched &
+	wait_for 10 grep -q "^eth0, sleep, pid $1, fd [0-9]*: " /lab/watched ||
+		return
+	cat /lab/watched
+}
+check watch watched "$holder_pid"
+check watch-no-number says 1 "no number of seconds" mpctl show --watch=x
+
 is_down() {
 	! ip link show eth0 | grep -q "[<,]UP[,>]"
 }

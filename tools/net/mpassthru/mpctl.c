@@ -15,7 +15,7 @@ static const char help[] =
 "SYNOPSIS\n"
 "  mpctl bind DEV [--filter] [--mac MAC] [--queues N] -- COMMAND [ARG ...]\n"
 "  mpctl rebind DEV [--pid PID] [--fd FD] [--filter] [--mac MAC]\n"
-"  mpctl show [DEV]\n"
+"  mpctl show [DEV] [--watch[=SECONDS]]\n"
 "  mpctl --help\n"
 "\n"
 "DESCRIPTION\n"
@@ -30,8 +30,11 @@ static const char help[] =
 "          descriptor of a process that runs, as bind does.  Its guest goes on.\n"
 "\n"
 "  show    Prints the counters of every open mp descriptor, or of those bound\n"
-"          to DEV, with the process that holds it.  They are read from\n"
-"          /proc/PID/fdinfo/FD; only root sees those of other users.\n"
+"          to DEV, with the process that holds it, and in two lines what is\n"
+"          received and sent in place, what is copied and why.  They are read\n"
+"          from /proc/PID/fdinfo/FD; only root sees those of other users.\n"
+"          With --watch it goes on, and prints each second, or every SECONDS,\n"
+"          what has changed; until nobody has such a descriptor any more.\n"
 "\n"
 "OPTIONS of bind and rebind\n"
 "  --filter    DEV receives frames to the guest's address, to its own, to\n"
@@ -110,8 +113,10 @@ int main(int argc, char **argv)
 		argv[1] = "mpctl rebind";
 		return mpctl_rebind(argc - 1, argv + 1);
 	}
-	if (!strcmp(cmd, "show"))
+	if (!strcmp(cmd, "show")) {
+		argv[1] = "mpctl show";
 		return mpctl_show(argc - 1, argv + 1);
+	}
 
 	if (*cmd)
 		say(0, "'%s': unknown command", cmd);
