@@ -214,10 +214,13 @@ struct tx_test {
 	long			res[TX_FRAMES];
 	int			done;
 	/* The NIC: room in its ring, kicks until it has sent what is there (0:
-	 * it says so by tx_sent()), what it read, and of the last frame
+	 * it says so by tx_sent()), whether that is just before it is reset,
+	 * what it read, and of the last frame
 	 */
 	int			room;
 	int			late;
+	bool			ended;
+	bool			closed;
 	int			pushed;
 	u8			*sent;
 	unsigned int		sent_len;
@@ -267,8 +270,10 @@ static bool tx_reset(struct net_device *dev, unsigned int queue)
 {
 	struct mpassthru_txq *txq = tx_current->mp->port.txq;
 
+	/* Nothing is pushed behind its back. */
+	tx_current->closed = txq->closed;
 	mpassthru_tx_done(txq, txq->pushed - txq->done);
-	return true;
+	return !tx_current->ended;
 }
 
 /* The NIC is finished with @n frames: NAPI says so, and pushes what waits. */
@@ -543,6 +548,7 @@ static void tx_stop_gives_back(struct kunit *test)
 
 	/* And it goes on: not at once, so that resets are not often. */
 	t->room = INT_MAX;
+	KUNIT_EXPECT_TRUE(test, t->closed);
 	KUNIT_EXPECT_EQ(test, t->mp->stats.tx_resets, 1);
 	KUNIT_EXPECT_EQ(test, tx_post(test, 5, 100, 1000), -EAGAIN);
 	t->mp->tx_held_until = get_jiffies_64();
@@ -570,8 +576,23 @@ static void tx_stop_waits_for_the_ring(struct kunit *test)
 	for (i = 2; i < 5; i++)
 		KUNIT_EXPECT_EQ(test, t->res[i], -ECANCELED);
 	KUNIT_EXPECT_EQ(test, t->mp->stats.tx_resets, 0);
-	t->room = INT_MAX;
+	KUNIT_EXPECT_FALSE(test, t->closed);
+
+	/* Or it ends while RTNL is waited for. */
+	t->room = 1;
+	t->ended = true;
 	KUNIT_EXPECT_EQ(test, tx_post(test, 5, 100, 1000), -EIOCBQUEUED);
+	mp_tx_flush(t->mp);
+	KUNIT_EXPECT_EQ(test, t->pushed, 3);
+	mp_tx_stop(t->mp);
+	KUNIT_EXPECT_TRUE(test, t->closed);
+	KUNIT_EXPECT_EQ(test, t->mp->stats.tx_resets, 0);
+	KUNIT_EXPECT_EQ(test, t->res[5], TX_HDR + 1000);
+
+	t->room = INT_MAX;
+	KUNIT_EXPECT_EQ(test, tx_post(test, 6, 100, 1000), -EIOCBQUEUED);
+	mp_tx_flush(t->mp);
+	KUNIT_EXPECT_EQ(test, t->pushed, 4);
 }
 
 static void tx_bad_memory_is_dropped(struct kunit *test)

@@ -144,6 +144,7 @@ pktgen() {
 # frame is lost. A burst fits the rings. How often somebody is woken up within a
 # burst depends on how fast the emulation happens to be: long bursts, so that it
 # does not matter much.
+# run_rx BACKEND SIZE [-]: the last, not to be counted.
 run_rx() {
 	local backend=$1 size=$2 mac before after frames
 
@@ -155,7 +156,7 @@ run_rx() {
 	end rx
 	after=$(received "$backend")
 	arrived "$before" "$after" || return 1
-	window "$backend" rx "$size" "$frames" "$took" "$copied"
+	window "${3:-$backend}" rx "$size" "$frames" "$took" "$copied"
 }
 
 run_tx() {
@@ -245,7 +246,7 @@ traffic() {
 	ethtool -C eth0 rx-usecs 2000 tx-usecs 2000
 	# What memory is touched for the first time costs only now.
 	run_tcp - 2
-	run_rx - 1514
+	run_rx "$backend" 1514 -
 	run_tx - 1514
 	# One after the other, so that what one window has too much of (buffers
 	# posted for frames to come), the next has too little of.
@@ -321,7 +322,7 @@ measure_af_xdp() {
 		pin_irqs eth0 2
 		wait_for 20 grep -q 1 /sys/class/net/eth0/carrier
 		ethtool -C eth0 rx-usecs 2000 tx-usecs 2000
-		run_rx - 1514
+		run_rx af_xdp 1514 -
 		for size in $SIZES; do
 			run_idle af_xdp &&
 			rounds run_rx af_xdp "$size" || status=1

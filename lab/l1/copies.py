@@ -9,6 +9,8 @@ ENTRY = re.compile(r"\{ caller: \[[0-9a-f]+\] (\S+)\s*, bytes:\s+(\d+) \} "
                    r"hitcount:\s+(\d+)")
 # Used ring entries and the like: vhost's own words to the guest.
 RING = re.compile(r"^(vhost_|__vhost_|translate_desc)")
+# An indirect descriptor, read by get_indirect().
+INDIRECT = ("_copy_from_iter", 16)
 
 
 def main():
@@ -16,7 +18,7 @@ def main():
     text = open(sys.argv[1]).read()
     for caller, size, hits in ENTRY.findall(text):
         size, hits = int(size), int(hits)
-        if RING.match(caller):
+        if RING.match(caller) or (caller, size) == INDIRECT:
             ring += size * hits
             continue
         payload += size * hits

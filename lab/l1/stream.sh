@@ -34,6 +34,10 @@ guest_has() {
 	guest_run "test -s $1"
 }
 
+peer_listens() {
+	peer ss -ltn | grep -q ":$1 "
+}
+
 # same GOT: the hash of the stream
 same() {
 	echo "$((times * block)) bytes, $1"
@@ -44,6 +48,7 @@ same() {
 prepared() {
 	peer timeout 60 busybox nc -l -p 5001 >/lab/block &
 	guest_run "head -c $block /dev/urandom >/tmp/block" &&
+	wait_for 10 peer_listens 5001 &&
 	guest_run "(nc 10.9.0.2 5001 </tmp/block) >/dev/null 2>&1 &" || return
 	wait $!
 	[ "$(md5sum </lab/block)" = "$(guest_run 'md5sum </tmp/block')" ]
@@ -51,6 +56,7 @@ prepared() {
 
 to_peer() {
 	peer sh -c "timeout 300 busybox nc -l -p 5002 | md5sum" >/lab/got &
+	wait_for 10 peer_listens 5002 &&
 	guest_run "(($(again /tmp/block)) | nc 10.9.0.2 5002) >/dev/null 2>&1 &" ||
 		return
 	wait $!
@@ -59,7 +65,7 @@ to_peer() {
 
 to_guest() {
 	guest_run "(nc -l -p 5003 | md5sum >/tmp/got) >/dev/null 2>&1 &" || return
-	sleep 1
+	wait_for 10 guest_run "netstat -ltn | grep -q :5003"
 	peer sh -c "($(again /lab/block)) | timeout 300 busybox nc $GUEST_IP 5003" \
 		>/dev/null
 	wait_for 60 guest_has /tmp/got || return

@@ -160,12 +160,10 @@ static bool igb_mp_tx_room(struct igb_ring *ring,
 	       frame->nr_segs + frame->len / IGB_MAX_DATA_PER_TXD + 3;
 }
 
-/* Write frames until one takes it past @limit bytes, or leaves less than @keep
- * descriptors.  Returns the bytes.
- */
+/* Write frames until one takes it past @limit bytes.  Returns the bytes. */
 static unsigned int igb_mp_tx_fill(struct igb_ring *ring,
 				   struct mpassthru_txq *txq,
-				   unsigned int limit, u16 keep)
+				   unsigned int limit)
 {
 	const struct mpassthru_txframe *frame;
 	unsigned int bytes = 0;
@@ -176,7 +174,7 @@ static unsigned int igb_mp_tx_fill(struct igb_ring *ring,
 			break;
 		bytes += igb_mp_tx_frame(ring, txq, frame);
 		mpassthru_tx_push(txq);
-	} while (bytes <= limit && igb_desc_unused(ring) >= keep);
+	} while (bytes <= limit);
 
 	return bytes;
 }
@@ -190,12 +188,16 @@ static unsigned int igb_mp_tx_limit(const struct netdev_queue *nq)
 					INT_MAX;
 }
 
-/* Frames of the stack wait in the qdisc, which runs after NAPI, if it finds the
- * queue open: it has every other round.  A kick leaves the decision to the round that
- * comes, for there is one: the ring is busy.
+/* Frames of the stack wait in the qdisc, which runs between two rounds of NAPI, if
+ * it finds the queue open: it has every other round.  A kick leaves the decision to
+ * NAPI.
  */
-static bool igb_mp_tx_yield(struct mpassthru_txq *txq, bool napi)
+static bool igb_mp_tx_yield(const struct netdev_queue *nq,
+			    struct mpassthru_txq *txq, bool napi)
 {
+	if (likely(qdisc_is_empty(rcu_dereference_bh(nq->qdisc))) ||
+	    !mpassthru_tx_next(txq))
+		return false;
 	if (napi)
 		txq->yielded = !txq->yielded;
 	return !napi || txq->yielded;
@@ -207,27 +209,17 @@ static bool igb_mp_tx_yield(struct mpassthru_txq *txq, bool napi)
 static bool igb_mp_tx_push(struct igb_ring *ring, struct netdev_queue *nq,
 			   struct mpassthru_txq *txq, bool napi)
 {
-	unsigned int bytes, limit;
-	u16 keep = 0;
+	unsigned int bytes;
 
 	/* Where the queue is stopped, frames are in the ring, whose end NAPI
 	 * sees, or the device comes up.  A frozen one thaws without a word.
 	 */
 	if (unlikely(netif_xmit_frozen_or_stopped(nq)))
 		return !netif_xmit_stopped(nq);
+	if (unlikely(igb_mp_tx_yield(nq, txq, napi)))
+		return ring->next_to_use == READ_ONCE(ring->next_to_clean);
 
-	limit = igb_mp_tx_limit(nq);
-	if (unlikely(!qdisc_is_empty(rcu_dereference_bh(nq->qdisc)))) {
-		/* Nobody may come back to a ring that is empty: half of it. */
-		if (ring->next_to_use == READ_ONCE(ring->next_to_clean)) {
-			limit /= 2;
-			keep = ring->count / 2;
-		} else if (igb_mp_tx_yield(txq, napi)) {
-			return false;
-		}
-	}
-
-	bytes = igb_mp_tx_fill(ring, txq, limit, keep);
+	bytes = igb_mp_tx_fill(ring, txq, igb_mp_tx_limit(nq));
 	if (!bytes)
 		return false;
 

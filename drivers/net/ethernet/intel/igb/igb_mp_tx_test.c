@@ -136,7 +136,7 @@ static void igb_mp_tx_test_plain(struct kunit *test)
 	igb_mp_tx_test_post(t, (u32[]){ 128, 1000, 386, 0 });
 	igb_mp_tx_test_post(t, (u32[]){ 60, 0 });
 	KUNIT_EXPECT_EQ(test, 1574,
-			igb_mp_tx_fill(&t->ring, &t->txq, INT_MAX, 0));
+			igb_mp_tx_fill(&t->ring, &t->txq, INT_MAX));
 	KUNIT_EXPECT_EQ(test, 0, t->txq.pushed);
 	KUNIT_EXPECT_EQ(test, 2, t->ring.next_to_use);
 
@@ -164,7 +164,7 @@ static void igb_mp_tx_test_tso(struct kunit *test)
 	frame->gso_segs = 3;
 	/* each of the frames has headers */
 	KUNIT_EXPECT_EQ(test, 4096 + 3 * 66,
-			igb_mp_tx_fill(&t->ring, &t->txq, INT_MAX, 0));
+			igb_mp_tx_fill(&t->ring, &t->txq, INT_MAX));
 
 	/* TCP, IPv4; no index */
 	igb_mp_tx_test_context(test, t, 0, 14 << 9 | 20, 0x20200c00,
@@ -189,7 +189,7 @@ static void igb_mp_tx_test_csum(struct kunit *test)
 	frame->l2_len = 18;
 	frame->l3_len = 40;
 	KUNIT_EXPECT_EQ(test, 200,
-			igb_mp_tx_fill(&t->ring, &t->txq, INT_MAX, 0));
+			igb_mp_tx_fill(&t->ring, &t->txq, INT_MAX));
 
 	igb_mp_tx_test_context(test, t, 0, 18 << 9 | 40, 0x20200000, 3 << 4);
 	igb_mp_tx_test_data(test, t, 1, 0x100000, 0x2b300000 | 200,
@@ -205,7 +205,7 @@ static void igb_mp_tx_test_split(struct kunit *test)
 	igb_mp_tx_test_post(t, (u32[]){ 32768, 32769, 0 });
 	igb_mp_tx_test_post(t, (u32[]){ 65535, 0 });
 	KUNIT_EXPECT_EQ(test, 65537 + 65535,
-			igb_mp_tx_fill(&t->ring, &t->txq, INT_MAX, 0));
+			igb_mp_tx_fill(&t->ring, &t->txq, INT_MAX));
 
 	igb_mp_tx_test_data(test, t, 0, 0x100000, 0x22300000 | 32768,
 			    65537 << 14);
@@ -228,20 +228,20 @@ static void igb_mp_tx_test_room(struct kunit *test)
 
 	for (i = 0; i < 16; i++)
 		igb_mp_tx_test_post(t, lens);
-	KUNIT_EXPECT_EQ(test, 700, igb_mp_tx_fill(ring, &t->txq, 0, 0));
-	KUNIT_EXPECT_EQ(test, 1400, igb_mp_tx_fill(ring, &t->txq, 700, 0));
+	KUNIT_EXPECT_EQ(test, 700, igb_mp_tx_fill(ring, &t->txq, 0));
+	KUNIT_EXPECT_EQ(test, 1400, igb_mp_tx_fill(ring, &t->txq, 700));
 	/* 63 descriptors, of which 3 are kept: 8 frames of 7 */
 	KUNIT_EXPECT_EQ(test, 5 * 700,
-			igb_mp_tx_fill(ring, &t->txq, INT_MAX, 0));
+			igb_mp_tx_fill(ring, &t->txq, INT_MAX));
 	KUNIT_EXPECT_EQ(test, 7, igb_desc_unused(ring));
-	KUNIT_EXPECT_EQ(test, 0, igb_mp_tx_fill(ring, &t->txq, INT_MAX, 0));
+	KUNIT_EXPECT_EQ(test, 0, igb_mp_tx_fill(ring, &t->txq, INT_MAX));
 	KUNIT_EXPECT_EQ(test, 6, t->txq.pushed);
 
 	/* 3 more are just enough */
 	ring->next_to_clean = (ring->next_to_clean + 2) % ring->count;
-	KUNIT_EXPECT_EQ(test, 0, igb_mp_tx_fill(ring, &t->txq, INT_MAX, 0));
+	KUNIT_EXPECT_EQ(test, 0, igb_mp_tx_fill(ring, &t->txq, INT_MAX));
 	ring->next_to_clean = (ring->next_to_clean + 1) % ring->count;
-	KUNIT_EXPECT_EQ(test, 700, igb_mp_tx_fill(ring, &t->txq, INT_MAX, 0));
+	KUNIT_EXPECT_EQ(test, 700, igb_mp_tx_fill(ring, &t->txq, INT_MAX));
 	KUNIT_EXPECT_EQ(test, 3, igb_desc_unused(ring));
 }
 
@@ -254,14 +254,14 @@ static void igb_mp_tx_test_sent(struct kunit *test)
 
 	KUNIT_EXPECT_FALSE(test, igb_mp_tx_sent(ring));
 	igb_mp_tx_test_post(t, (u32[]){ 100, 100, 100, 0 });
-	igb_mp_tx_fill(ring, &t->txq, INT_MAX, 0);
+	igb_mp_tx_fill(ring, &t->txq, INT_MAX);
 	KUNIT_EXPECT_FALSE(test, igb_mp_tx_sent(ring));
 	desc = IGB_TX_DESC(ring, igb_mp_tx_test_at(t, 2));
 	desc->wb.status = cpu_to_le32(E1000_TXD_STAT_DD);
 	KUNIT_EXPECT_TRUE(test, igb_mp_tx_sent(ring));
 }
 
-/* Whoever waits in the qdisc gets every other round, and half of an empty ring. */
+/* Whoever waits in the qdisc gets every other round. */
 static void igb_mp_tx_test_turns(struct kunit *test)
 {
 	const u32 lens[] = { 100, 100, 100, 100, 0 };
@@ -288,19 +288,18 @@ static void igb_mp_tx_test_turns(struct kunit *test)
 	qdisc->q.qlen = 1;
 
 	local_bh_disable();
-	/* 63 descriptors: less than 32 are left by 8 frames of 4 */
-	KUNIT_EXPECT_FALSE(test, igb_mp_tx_push(ring, nq, &t->txq, false));
-	KUNIT_EXPECT_EQ(test, 6, t->txq.pushed);
-	/* A kick does not take the turn of the stack, nor use up its own. */
-	igb_mp_tx_push(ring, nq, &t->txq, true);
-	igb_mp_tx_push(ring, nq, &t->txq, false);
-	KUNIT_EXPECT_EQ(test, 6, t->txq.pushed);
-	igb_mp_tx_push(ring, nq, &t->txq, true);
+	/* A kick leaves it to NAPI, which has to come as well, and comes again. */
+	KUNIT_EXPECT_TRUE(test, igb_mp_tx_push(ring, nq, &t->txq, false));
+	KUNIT_EXPECT_TRUE(test, igb_mp_tx_push(ring, nq, &t->txq, true));
+	KUNIT_EXPECT_EQ(test, -2, (int)t->txq.pushed);
+	/* 63 descriptors, of which 3 are kept: 15 frames of 4 */
+	KUNIT_EXPECT_FALSE(test, igb_mp_tx_push(ring, nq, &t->txq, true));
 	KUNIT_EXPECT_EQ(test, 13, t->txq.pushed);
-	/* Two are sent, and NAPI opens the queue. */
+	/* Two are sent, and NAPI opens the queue.  It comes for the others. */
 	ring->next_to_clean = (ring->next_to_clean + 8) % ring->count;
 	netif_tx_start_queue(nq);
-	igb_mp_tx_push(ring, nq, &t->txq, true);
+	KUNIT_EXPECT_FALSE(test, igb_mp_tx_push(ring, nq, &t->txq, true));
+	KUNIT_EXPECT_FALSE(test, igb_mp_tx_push(ring, nq, &t->txq, false));
 	KUNIT_EXPECT_EQ(test, 13, t->txq.pushed);
 	igb_mp_tx_push(ring, nq, &t->txq, true);
 	KUNIT_EXPECT_EQ(test, 15, t->txq.pushed);

@@ -88,7 +88,9 @@ static bool quiet(struct sender *a)
 {
 	if (order_follow(&a->o, 1 << 20, 200) < 0)
 		return false;
-	return !order_follow(&a->o, 1, 200);
+	/* Nothing is on its way any more that could pass for lost. */
+	return !order_follow(&a->o, 1, 200) &&
+	       order_complete(&a->o, a->o.next);
 }
 
 static bool unpinned(struct sender *a)

@@ -23,7 +23,9 @@ struct order {
 	struct frame	f;		/* of the numbered frames */
 	__u32		next;		/* number, see order_follow() */
 	__u32		missing;	/* before that */
-	long long	between;	/* see wire_between(), at the start */
+	__u32		dropped;	/* see peer_dropped(), at the start */
+	bool		told;		/* see wire_between(), at the start */
+	long long	between;
 	bool		lossy;		/* some may be missing */
 	unsigned int	first;
 	unsigned int	last;

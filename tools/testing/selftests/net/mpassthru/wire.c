@@ -144,12 +144,13 @@ int wire_open(struct wire *w)
 	return err;
 }
 
-long long wire_between(struct wire *w)
+bool wire_between(struct wire *w, long long *n)
 {
 	long long sent = nic_stat(w->sock, w->dev, "tx_packets");
 	long long got = nic_stat(w->peer.fd, w->peer.dev, "rx_packets");
 
-	return sent < 0 || got < 0 ? 0 : sent - got;
+	*n = sent - got;
+	return sent >= 0 && got >= 0;
 }
 
 void wire_close(struct wire *w)

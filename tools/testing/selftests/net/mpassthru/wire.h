@@ -37,9 +37,10 @@ void wire_close(struct wire *w);
 bool wire_host_works(struct wire *w);
 /*
  * Frames that the device has sent and the NIC of the peer has not received: on
- * their way or lost.  For differences, as none of the two begins with 0.
+ * their way or lost.  For differences, as none of the two begins with 0.  False
+ * where a NIC does not tell.
  */
-long long wire_between(struct wire *w);
+bool wire_between(struct wire *w, long long *n);
 /* A counter; 0 for a tap. */
 long long wire_count(struct wire *w, const char *name);
 
