@@ -35,7 +35,8 @@ guest_has() {
 }
 
 peer_listens() {
-	peer ss -ltn | grep -q ":$1 "
+	peer grep -qE ":$(printf %04X "$1") 0+:0000 0A" /proc/net/tcp \
+		/proc/net/tcp6
 }
 
 # same GOT: the hash of the stream
@@ -46,7 +47,7 @@ same() {
 
 # The peer has to have the block as well: it comes first.
 prepared() {
-	peer timeout 60 busybox nc -l -p 5001 >/lab/block &
+	peer timeout 60 socat -u TCP-LISTEN:5001 STDOUT >/lab/block &
 	guest_run "head -c $block /dev/urandom >/tmp/block" &&
 	wait_for 10 peer_listens 5001 &&
 	guest_run "(nc 10.9.0.2 5001 </tmp/block) >/dev/null 2>&1 &" || return
@@ -55,7 +56,8 @@ prepared() {
 }
 
 to_peer() {
-	peer sh -c "timeout 300 busybox nc -l -p 5002 | md5sum" >/lab/got &
+	peer sh -c "timeout 300 socat -u TCP-LISTEN:5002 STDOUT | md5sum" \
+		>/lab/got &
 	wait_for 10 peer_listens 5002 &&
 	guest_run "(($(again /tmp/block)) | nc 10.9.0.2 5002) >/dev/null 2>&1 &" ||
 		return
@@ -66,8 +68,8 @@ to_peer() {
 to_guest() {
 	guest_run "(nc -l -p 5003 | md5sum >/tmp/got) >/dev/null 2>&1 &" || return
 	wait_for 10 guest_run "netstat -ltn | grep -q :5003"
-	peer sh -c "($(again /lab/block)) | timeout 300 busybox nc $GUEST_IP 5003" \
-		>/dev/null
+	peer sh -c "($(again /lab/block)) |
+		timeout 300 socat -u STDIN TCP:$GUEST_IP:5003"
 	wait_for 60 guest_has /tmp/got || return
 	same "$(guest_run "cut -d' ' -f1 /tmp/got")"
 }

@@ -117,7 +117,7 @@ check in-use-hints silent_about "bridge\|XDP\|ethtool"
 
 # watched: two looks at least, and the end of it.
 watched() {
-	mpctl show eth0 --watch >/lab/watched &
+	mpctl show eth0 --watch >/lab/watched 2>&1 &
 	wait_for 10 grep -q "^eth0, sleep, pid $1, fd [0-9]*: " /lab/watched ||
 		return
 	cat /lab/watched
