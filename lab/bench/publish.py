@@ -21,7 +21,6 @@ with open(SRC + "build/results/bench.json") as f:
     BENCH = json.load(f)
 TCP = BENCH["tcp_rx_instructions_per_byte"]
 TCP_TX = BENCH["tcp_tx_instructions_per_byte"]
-TX = BENCH["instructions_per_frame"]["tx"]
 RX = BENCH["instructions_per_frame"]["rx"]
 LISTED = {"driver": "driver and GRO", "allocation": "allocation", "copy": "copy",
           "diversion": "network core", "tcp": "TCP/IP", "user space": "user space"}
@@ -124,7 +123,6 @@ def prose(path, text, sentence, *values):
 
 def main():
     per_frame = [show(RX[peer]["1514"]) for peer in PEERS]
-    per_sent = [show(TX[peer]["1514"]) for peer in PEERS]
     error = show(100 * BENCH["repeat_error"], 1)
     frame_error = show(100 * max(value for key, value in
                                  BENCH["repeat_errors"].items()
@@ -159,9 +157,6 @@ def main():
              single),
             (README, "1514 bytes costs # with mp, # with macvtap in passthru mode "
              "and # with tap", *per_frame),
-            (README, "One that the guest sends costs # with mp, # with macvtap and "
-             "# with tap", *per_sent),
-            (COVER, "for one that is sent #, with macvtap #, with tap #", *per_sent),
             (README, "# instructions a byte with mp, and # with tap",
              show(both("mp"), 2), show(both("tap"), 2)),
             (README, "two runs differed by # % at most, single windows of the same "
