@@ -3,7 +3,7 @@
  * /dev/net/mp: a file descriptor that vhost-net and QEMU take for a tap, bound
  * to a network device.
  *
- * Lifetimes.  The file holds the socket, whose memory is struct mp_dev; a
+ * Lifetimes.  The file holds the socket, whose memory is struct mp_queue; a
  * vhost-net backend holds the file.  The socket outlives the file while skbs
  * that were sent through it are on the way.
  */
@@ -21,27 +21,27 @@
 
 static int mp_open(struct inode *inode, struct file *file)
 {
-	struct mp_dev *mp;
+	struct mp_queue *mq;
 
-	mp = mp_sock_alloc(current->nsproxy->net_ns, file);
-	if (!mp)
+	mq = mp_sock_alloc(current->nsproxy->net_ns, file);
+	if (!mq)
 		return -ENOMEM;
 
-	file->private_data = mp;
+	file->private_data = mq;
 	file->f_mode |= FMODE_NOWAIT;
 	return 0;
 }
 
 static int mp_release(struct inode *inode, struct file *file)
 {
-	struct mp_dev *mp = file->private_data;
+	struct mp_queue *mq = file->private_data;
 
-	mp_unbind(mp);
-	cancel_delayed_work_sync(&mp->tx_idle);
+	mp_unbind(mq);
+	cancel_delayed_work_sync(&mq->tx_idle);
 
 	/* Frames still on the way out hold the socket, not the file. */
-	sock_orphan(&mp->sk);
-	sock_put(&mp->sk);
+	sock_orphan(&mq->sk);
+	sock_put(&mq->sk);
 	return 0;
 }
 
@@ -53,38 +53,38 @@ static bool mp_noblock(const struct kiocb *iocb)
 
 static ssize_t mp_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
-	struct mp_dev *mp = iocb->ki_filp->private_data;
+	struct mp_queue *mq = iocb->ki_filp->private_data;
 	ssize_t len = iov_iter_count(to), ret;
 
 	if (!len)
 		return 0;
-	ret = mp_copy_read(mp, to, mp_noblock(iocb));
+	ret = mp_copy_read(mq, to, mp_noblock(iocb));
 	return min(ret, len);
 }
 
 static ssize_t mp_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
-	struct mp_dev *mp = iocb->ki_filp->private_data;
+	struct mp_queue *mq = iocb->ki_filp->private_data;
 
-	return mp_copy_write(mp, from, mp_noblock(iocb));
+	return mp_copy_write(mq, from, mp_noblock(iocb));
 }
 
 static __poll_t mp_poll(struct file *file, poll_table *wait)
 {
-	struct mp_dev *mp = file->private_data;
+	struct mp_queue *mq = file->private_data;
 	__poll_t mask = 0;
 
-	poll_wait(file, &mp->sock.wq.wait, wait);
+	poll_wait(file, &mq->sock.wq.wait, wait);
 
-	if (!skb_queue_empty_lockless(&mp->sk.sk_receive_queue) ||
-	    READ_ONCE(mp->rx_readable))
+	if (!skb_queue_empty_lockless(&mq->sk.sk_receive_queue) ||
+	    READ_ONCE(mq->rx_readable))
 		mask |= EPOLLIN | EPOLLRDNORM;
 
 	/* Who posts waits for what was posted, see mp_tx_flush(). */
-	if (!smp_load_acquire(&mp->tx_waits) &&
-	    (sock_writeable(&mp->sk) ||
-	     (!test_and_set_bit(SOCK_NOSPACE, &mp->sock.flags) &&
-	      sock_writeable(&mp->sk))))
+	if (!smp_load_acquire(&mq->tx_waits) &&
+	    (sock_writeable(&mq->sk) ||
+	     (!test_and_set_bit(SOCK_NOSPACE, &mq->sock.flags) &&
+	      sock_writeable(&mq->sk))))
 		mask |= EPOLLOUT | EPOLLWRNORM;
 
 	return mask;
@@ -92,34 +92,34 @@ static __poll_t mp_poll(struct file *file, poll_table *wait)
 
 static void mp_show_fdinfo(struct seq_file *m, struct file *file)
 {
-	struct mp_dev *mp = file->private_data;
+	struct mp_queue *mq = file->private_data;
 	struct net_device *dev;
 
 	rcu_read_lock();
-	dev = rcu_dereference(mp->dev);
+	dev = rcu_dereference(mq->dev);
 	seq_printf(m, "mp-dev:\t%s\n", dev ? dev->name : "-");
 	rcu_read_unlock();
 
 	seq_puts(m, "mp-queue:\t0\n");
-	mp_rx_show(mp, m);
-	mp_tx_show(mp, m);
+	mp_rx_show(mq, m);
+	mp_tx_show(mq, m);
 	seq_printf(m, "mp-copied:\t%llu\n",
-		   (u64)atomic64_read(&mp->stats.copied));
+		   (u64)atomic64_read(&mq->stats.copied));
 	seq_printf(m, "mp-dropped:\t%llu\n",
-		   (u64)atomic64_read(&mp->stats.dropped));
+		   (u64)atomic64_read(&mq->stats.dropped));
 }
 
 static long mp_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
-	struct mp_dev *mp = file->private_data;
+	struct mp_queue *mq = file->private_data;
 
 	switch (cmd) {
 	case MPASSTHRU_BINDDEV:
-		return mp_bind(mp, (struct mpassthru_bind __user *)arg);
+		return mp_bind(mq, (struct mpassthru_bind __user *)arg);
 	case MPASSTHRU_UNBINDDEV:
-		return mp_unbind(mp);
+		return mp_unbind(mq);
 	default:
-		return mp_tap_ioctl(mp, cmd, arg);
+		return mp_tap_ioctl(mq, cmd, arg);
 	}
 }
 
@@ -162,15 +162,15 @@ static const struct file_operations mp_fops = {
  */
 struct socket *mpassthru_get_socket(struct file *file)
 {
-	struct mp_dev *mp;
+	struct mp_queue *mq;
 
 	if (file->f_op != &mp_fops)
 		return ERR_PTR(-EINVAL);
 
-	mp = file->private_data;
-	if (!rcu_access_pointer(mp->dev))
+	mq = file->private_data;
+	if (!rcu_access_pointer(mq->dev))
 		return ERR_PTR(-ENOTCONN);
-	return &mp->sock;
+	return &mq->sock;
 }
 EXPORT_SYMBOL_GPL(mpassthru_get_socket);
 
@@ -190,16 +190,16 @@ EXPORT_SYMBOL_GPL(mpassthru_get_socket);
  */
 int mpassthru_claim(struct socket *sock, unsigned int dir)
 {
-	struct mp_dev *mp = container_of(sock, struct mp_dev, sock);
+	struct mp_queue *mq = container_of(sock, struct mp_queue, sock);
 	struct net_device *dev;
 	pid_t owner;
 
-	owner = cmpxchg(&mp->claimed_by[dir], 0, task_tgid_nr(current));
+	owner = cmpxchg(&mq->claimed_by[dir], 0, task_tgid_nr(current));
 	if (!owner)
 		return 0;
 
 	rcu_read_lock();
-	dev = rcu_dereference(mp->dev);
+	dev = rcu_dereference(mq->dev);
 	net_notice_ratelimited("mpassthru: process %d cannot %s the descriptor of %s: another vhost device does, of process %d; end that first\n",
 			       task_tgid_nr(current),
 			       dir == READ ? "receive from" : "send to",
@@ -218,10 +218,10 @@ EXPORT_SYMBOL_GPL(mpassthru_claim);
  */
 void mpassthru_unclaim(struct socket *sock, unsigned int dir)
 {
-	struct mp_dev *mp = container_of(sock, struct mp_dev, sock);
+	struct mp_queue *mq = container_of(sock, struct mp_queue, sock);
 
 	/* All that we did is over for who claims it next. */
-	smp_store_release(&mp->claimed_by[dir], 0);
+	smp_store_release(&mq->claimed_by[dir], 0);
 }
 EXPORT_SYMBOL_GPL(mpassthru_unclaim);
 

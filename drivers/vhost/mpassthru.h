@@ -55,7 +55,7 @@ enum mp_bounce_reason {
  * @tx_resets: times that the NIC was reset as it did not take what it had
  *
  * @copied, @dropped and @tx_copied are counted without a lock, others of tx_* under
- * mp_dev.tx_lock, the rest under mp_dev.lock.
+ * mp_queue.tx_lock, the rest under mp_queue.lock.
  */
 struct mp_stats {
 	u64		posted;
@@ -81,7 +81,7 @@ struct mp_stats {
 };
 
 /**
- * struct mp_dev - one open of /dev/net/mp
+ * struct mp_queue - one open of /dev/net/mp
  * @sk: holds the frames of copy mode and the transmit accounting
  * @sock: what vhost-net gets
  * @lock: serialises posting, completing, reading and starting or stopping
@@ -113,7 +113,7 @@ struct mp_stats {
  * @claimed_by: process of mpassthru_claim(), or 0; by direction
  * @stats: counters
  */
-struct mp_dev {
+struct mp_queue {
 	struct sock			sk;
 	struct socket			sock;
 	struct mutex			lock;	/* see above */
@@ -141,49 +141,49 @@ struct mp_dev {
 };
 
 /* mpassthru_bind.c: binding a network device */
-int mp_bind(struct mp_dev *mp, struct mpassthru_bind __user *argp);
-int mp_unbind(struct mp_dev *mp);
+int mp_bind(struct mp_queue *mq, struct mpassthru_bind __user *argp);
+int mp_unbind(struct mp_queue *mq);
 int mp_bind_init(void);
 void mp_bind_exit(void);
 
 /* mpassthru_tap.c: the ioctls of a tap */
-long mp_tap_ioctl(struct mp_dev *mp, unsigned int cmd, unsigned long arg);
+long mp_tap_ioctl(struct mp_queue *mq, unsigned int cmd, unsigned long arg);
 
 /* mpassthru_sock.c: the socket, for vhost-net */
-struct mp_dev *mp_sock_alloc(struct net *net, struct file *file);
-void mp_sock_writable(struct mp_dev *mp);
+struct mp_queue *mp_sock_alloc(struct net *net, struct file *file);
+void mp_sock_writable(struct mp_queue *mq);
 
 /* mpassthru_rx.c: zero-copy receive */
-int mp_rx_post(struct mp_dev *mp, struct kiocb *iocb, struct iov_iter *to);
-int mp_rx_complete(struct mp_dev *mp, int budget);
-void mp_rx_stop(struct mp_dev *mp);
-void mp_rx_unbind(struct mp_dev *mp);
-void mp_rx_show(struct mp_dev *mp, struct seq_file *m);
+int mp_rx_post(struct mp_queue *mq, struct kiocb *iocb, struct iov_iter *to);
+int mp_rx_complete(struct mp_queue *mq, int budget);
+void mp_rx_stop(struct mp_queue *mq);
+void mp_rx_unbind(struct mp_queue *mq);
+void mp_rx_show(struct mp_queue *mq, struct seq_file *m);
 void mp_rx_tap(struct mpassthru_rxq *rxq, u32 idx, unsigned int len);
 void mp_rx_flush(struct mpassthru_rxq *rxq);
 
 /* mpassthru_tx.c: zero-copy transmit */
-int mp_tx_post(struct mp_dev *mp, struct kiocb *iocb, struct iov_iter *from);
-int mp_tx_flush(struct mp_dev *mp);
-void mp_tx_stop(struct mp_dev *mp);
-void mp_tx_bound(struct mp_dev *mp);
-struct mp_tx *mp_tx_unbind(struct mp_dev *mp);
+int mp_tx_post(struct mp_queue *mq, struct kiocb *iocb, struct iov_iter *from);
+int mp_tx_flush(struct mp_queue *mq);
+void mp_tx_stop(struct mp_queue *mq);
+void mp_tx_bound(struct mp_queue *mq);
+struct mp_tx *mp_tx_unbind(struct mp_queue *mq);
 void mp_tx_free(struct mp_tx *tx);
-void mp_tx_changed(struct mp_dev *mp);
+void mp_tx_changed(struct mp_queue *mq);
 void mp_tx_idle_work(struct work_struct *work);
-void mp_tx_show(struct mp_dev *mp, struct seq_file *m);
+void mp_tx_show(struct mp_queue *mq, struct seq_file *m);
 void mp_tx_wake(struct mpassthru_txq *txq);
 
 /* mpassthru_copy.c: copy mode and transmit */
 void mp_copy_divert(struct mpassthru_port *port, struct sk_buff *skb);
-ssize_t mp_copy_read(struct mp_dev *mp, struct iov_iter *to, bool noblock);
-ssize_t mp_copy_write(struct mp_dev *mp, struct iov_iter *from, bool noblock);
-void mp_copy_write_xdp(struct mp_dev *mp, struct xdp_buff *xdp);
-int mp_copy_peek_len(struct mp_dev *mp);
+ssize_t mp_copy_read(struct mp_queue *mq, struct iov_iter *to, bool noblock);
+ssize_t mp_copy_write(struct mp_queue *mq, struct iov_iter *from, bool noblock);
+void mp_copy_write_xdp(struct mp_queue *mq, struct xdp_buff *xdp);
+int mp_copy_peek_len(struct mp_queue *mq);
 
-static inline struct mp_dev *mp_from_port(struct mpassthru_port *port)
+static inline struct mp_queue *mp_from_port(struct mpassthru_port *port)
 {
-	return container_of(port, struct mp_dev, port);
+	return container_of(port, struct mp_queue, port);
 }
 
 #endif /* _VHOST_MPASSTHRU_H */

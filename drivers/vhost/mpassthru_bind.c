@@ -86,44 +86,44 @@ static int mp_bind_check(struct net_device *dev, struct mpassthru_port *port,
 	return 0;
 }
 
-static int mp_bind_dev(struct mp_dev *mp, struct net_device *dev,
+static int mp_bind_dev(struct mp_queue *mq, struct net_device *dev,
 		       struct netlink_ext_ack *extack)
 {
 	int err;
 
-	err = mp_bind_check(dev, &mp->port, extack);
+	err = mp_bind_check(dev, &mq->port, extack);
 	if (err)
 		return err;
 
-	err = netdev_rx_handler_register(dev, mp_rx_handler, mp);
+	err = netdev_rx_handler_register(dev, mp_rx_handler, mq);
 	if (err) {
 		NL_SET_ERR_MSG_FMT(extack, "%s takes no rx_handler", dev->name);
 		return err;
 	}
 
-	mp->port.ops = &mp_port_ops;
-	err = netdev_mp_port_attach(dev, &mp->port);
+	mq->port.ops = &mp_port_ops;
+	err = netdev_mp_port_attach(dev, &mq->port);
 	if (err) {
 		netdev_rx_handler_unregister(dev);
 		return err;
 	}
 
-	netdev_hold(dev, &mp->dev_tracker, GFP_KERNEL);
-	mp->port.drv->port_changed(dev);
-	rcu_assign_pointer(mp->dev, dev);
-	mp_tx_bound(mp);
+	netdev_hold(dev, &mq->dev_tracker, GFP_KERNEL);
+	mq->port.drv->port_changed(dev);
+	rcu_assign_pointer(mq->dev, dev);
+	mp_tx_bound(mq);
 	return 0;
 }
 
 /* @parent was resumed, and is that of the device, if the name is still its. */
-static int mp_bind_name(struct mp_dev *mp, const char *ifname,
+static int mp_bind_name(struct mp_queue *mq, const char *ifname,
 			struct device *parent, struct netlink_ext_ack *extack)
 {
 	struct net_device *dev;
 
 	ASSERT_RTNL();
 
-	dev = rtnl_dereference(mp->dev);
+	dev = rtnl_dereference(mq->dev);
 	if (dev) {
 		NL_SET_ERR_MSG_FMT(extack,
 				   "this descriptor is bound to %s already",
@@ -131,7 +131,7 @@ static int mp_bind_name(struct mp_dev *mp, const char *ifname,
 		return -EBUSY;
 	}
 
-	dev = __dev_get_by_name(sock_net(&mp->sk), ifname);
+	dev = __dev_get_by_name(sock_net(&mq->sk), ifname);
 	if (!dev || dev->dev.parent != parent) {
 		NL_SET_ERR_MSG_FMT(extack,
 				   "no device %s in this network namespace",
@@ -139,17 +139,17 @@ static int mp_bind_name(struct mp_dev *mp, const char *ifname,
 		return -ENODEV;
 	}
 
-	return mp_bind_dev(mp, dev, extack);
+	return mp_bind_dev(mq, dev, extack);
 }
 
 /* The parent of the device of that name, with a reference, or NULL. */
-static struct device *mp_parent(struct mp_dev *mp, const char *ifname)
+static struct device *mp_parent(struct mp_queue *mq, const char *ifname)
 {
 	struct device *parent = NULL;
 	struct net_device *dev;
 
 	rtnl_lock();
-	dev = __dev_get_by_name(sock_net(&mp->sk), ifname);
+	dev = __dev_get_by_name(sock_net(&mq->sk), ifname);
 	if (dev)
 		parent = get_device(dev->dev.parent);
 	rtnl_unlock();
@@ -160,17 +160,17 @@ static struct device *mp_parent(struct mp_dev *mp, const char *ifname)
 /* The device is resumed before RTNL is taken: a suspend that is under way may
  * wait for RTNL, and a resume waits for it to end.
  */
-static int mp_bind_resumed(struct mp_dev *mp, const char *ifname,
+static int mp_bind_resumed(struct mp_queue *mq, const char *ifname,
 			   struct netlink_ext_ack *extack)
 {
-	struct device *parent = mp_parent(mp, ifname);
+	struct device *parent = mp_parent(mq, ifname);
 	int err;
 
 	/* Whether it works is seen by netif_device_present(). */
 	if (parent)
 		pm_runtime_get_sync(parent);
 	rtnl_lock();
-	err = mp_bind_name(mp, ifname, parent, extack);
+	err = mp_bind_name(mq, ifname, parent, extack);
 	rtnl_unlock();
 	if (parent)
 		pm_runtime_put(parent);
@@ -183,22 +183,22 @@ static int mp_bind_resumed(struct mp_dev *mp, const char *ifname,
  * netdev_mp_port_detach() no frame is diverted any more, and no sender holds
  * the device, for it waits for RCU readers.
  */
-static void mp_unbind_dev(struct mp_dev *mp)
+static void mp_unbind_dev(struct mp_queue *mq)
 {
-	struct net_device *dev = rtnl_dereference(mp->dev);
+	struct net_device *dev = rtnl_dereference(mq->dev);
 	struct mp_tx *tx;
 
 	ASSERT_RTNL();
 
-	mp_rx_unbind(mp);
-	tx = mp_tx_unbind(mp);
-	RCU_INIT_POINTER(mp->dev, NULL);
+	mp_rx_unbind(mq);
+	tx = mp_tx_unbind(mq);
+	RCU_INIT_POINTER(mq->dev, NULL);
 	netdev_mp_port_detach(dev);
 	mp_tx_free(tx);
 	netdev_rx_handler_unregister(dev);
-	mp->port.drv->port_changed(dev);
-	netdev_put(dev, &mp->dev_tracker);
-	skb_queue_purge(&mp->sk.sk_receive_queue);
+	mq->port.drv->port_changed(dev);
+	netdev_put(dev, &mq->dev_tracker);
+	skb_queue_purge(&mq->sk.sk_receive_queue);
 }
 
 static void mp_put_msg(const struct mpassthru_bind *bind,
@@ -223,7 +223,7 @@ static void mp_put_msg(const struct mpassthru_bind *bind,
 
 /**
  * mp_bind - MPASSTHRU_BINDDEV: bind a network device
- * @mp: the mp device
+ * @mq: queue
  * @argp: struct mpassthru_bind; @argp->msg gets the text of an error
  *
  * Context: process, takes RTNL.
@@ -238,7 +238,7 @@ static void mp_put_msg(const struct mpassthru_bind *bind,
  * * -EOPNOTSUPP: the driver has no mpassthru port, or one that we cannot use
  * * any other error of the driver's
  */
-int mp_bind(struct mp_dev *mp, struct mpassthru_bind __user *argp)
+int mp_bind(struct mp_queue *mq, struct mpassthru_bind __user *argp)
 {
 	struct netlink_ext_ack extack = {};
 	struct mpassthru_bind bind;
@@ -253,36 +253,36 @@ int mp_bind(struct mp_dev *mp, struct mpassthru_bind __user *argp)
 		NL_SET_ERR_MSG(&extack,
 			       "flags, queue and reserved fields must be 0, the name NUL terminated");
 		err = -EINVAL;
-	} else if (!ns_capable(sock_net(&mp->sk)->user_ns, CAP_NET_ADMIN)) {
+	} else if (!ns_capable(sock_net(&mq->sk)->user_ns, CAP_NET_ADMIN)) {
 		NL_SET_ERR_MSG(&extack,
 			       "binding needs CAP_NET_ADMIN in the network namespace");
 		err = -EPERM;
 	} else {
-		err = mp_bind_resumed(mp, bind.ifname, &extack);
+		err = mp_bind_resumed(mq, bind.ifname, &extack);
 	}
 
 	if (err)
 		mp_put_msg(&bind, &extack);
 	else
 		/* vhost-net may be waiting for the device to come back. */
-		mp->sk.sk_data_ready(&mp->sk);
+		mq->sk.sk_data_ready(&mq->sk);
 	return err;
 }
 
 /**
  * mp_unbind - MPASSTHRU_UNBINDDEV, and what release() does
- * @mp: the mp device
+ * @mq: queue
  *
  * Context: process, takes RTNL; not from a completion, for it waits for all.
  * Return: 0, all posted buffers were given back; -ENOTCONN: nothing is bound.
  */
-int mp_unbind(struct mp_dev *mp)
+int mp_unbind(struct mp_queue *mq)
 {
 	int err = -ENOTCONN;
 
 	rtnl_lock();
-	if (rtnl_dereference(mp->dev)) {
-		mp_unbind_dev(mp);
+	if (rtnl_dereference(mq->dev)) {
+		mp_unbind_dev(mq);
 		err = 0;
 	}
 	rtnl_unlock();

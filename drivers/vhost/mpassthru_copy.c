@@ -24,42 +24,42 @@
 
 /* Receive */
 
-static void mp_copy_queue(struct mp_dev *mp, struct sk_buff *skb)
+static void mp_copy_queue(struct mp_queue *mq, struct sk_buff *skb)
 {
-	if (sock_queue_rcv_skb(&mp->sk, skb)) {
-		atomic64_inc(&mp->stats.dropped);
+	if (sock_queue_rcv_skb(&mq->sk, skb)) {
+		atomic64_inc(&mq->stats.dropped);
 		kfree_skb_reason(skb, SKB_DROP_REASON_SOCKET_RCVBUFF);
 	}
 }
 
 /* The reader takes what it told with TUNSETOFFLOAD, and no more. */
-static void mp_copy_segment(struct mp_dev *mp, struct sk_buff *skb,
+static void mp_copy_segment(struct mp_queue *mq, struct sk_buff *skb,
 			    netdev_features_t features)
 {
 	struct sk_buff *segs, *next;
 
 	segs = __skb_gso_segment(skb, features, false);
 	if (IS_ERR(segs)) {
-		atomic64_inc(&mp->stats.dropped);
+		atomic64_inc(&mq->stats.dropped);
 		kfree_skb_reason(skb, SKB_DROP_REASON_SKB_GSO_SEG);
 		return;
 	}
 	if (!segs) {
-		mp_copy_queue(mp, skb);
+		mp_copy_queue(mq, skb);
 		return;
 	}
 
 	consume_skb(skb);
 	skb_list_walk_safe(segs, skb, next) {
 		skb_mark_not_on_list(skb);
-		mp_copy_queue(mp, skb);
+		mp_copy_queue(mq, skb);
 	}
 }
 
 /* &mpassthru_port_ops.divert */
 void mp_copy_divert(struct mpassthru_port *port, struct sk_buff *skb)
 {
-	struct mp_dev *mp = mp_from_port(port);
+	struct mp_queue *mq = mp_from_port(port);
 	netdev_features_t features;
 
 	skb = skb_share_check(skb, GFP_ATOMIC);
@@ -87,9 +87,9 @@ void mp_copy_divert(struct mpassthru_port *port, struct sk_buff *skb)
 	}
 
 	skb_push(skb, ETH_HLEN);
-	features = NETIF_F_SG | NETIF_F_FRAGLIST | READ_ONCE(mp->features);
+	features = NETIF_F_SG | NETIF_F_FRAGLIST | READ_ONCE(mq->features);
 	if (netif_needs_gso(skb, features)) {
-		mp_copy_segment(mp, skb, features);
+		mp_copy_segment(mq, skb, features);
 		return;
 	}
 
@@ -98,11 +98,11 @@ void mp_copy_divert(struct mpassthru_port *port, struct sk_buff *skb)
 		kfree_skb_reason(skb, SKB_DROP_REASON_SKB_CSUM);
 		goto dropped;
 	}
-	mp_copy_queue(mp, skb);
+	mp_copy_queue(mq, skb);
 	return;
 
 dropped:
-	atomic64_inc(&mp->stats.dropped);
+	atomic64_inc(&mq->stats.dropped);
 }
 
 static ssize_t mp_copy_vlan(const struct sk_buff *skb, struct iov_iter *to)
@@ -125,15 +125,15 @@ static ssize_t mp_copy_vlan(const struct sk_buff *skb, struct iov_iter *to)
 	return skb_copy_datagram_iter(skb, offset, to, skb->len - offset);
 }
 
-static ssize_t mp_copy_put(struct mp_dev *mp, const struct sk_buff *skb,
+static ssize_t mp_copy_put(struct mp_queue *mq, const struct sk_buff *skb,
 			   struct iov_iter *to)
 {
-	int hdr_sz = READ_ONCE(mp->vnet_hdr_sz);
+	int hdr_sz = READ_ONCE(mq->vnet_hdr_sz);
 	ssize_t total = hdr_sz + skb->len;
 	struct virtio_net_hdr hdr;
 	int err;
 
-	err = tun_vnet_hdr_from_skb(READ_ONCE(mp->flags), NULL, skb, &hdr);
+	err = tun_vnet_hdr_from_skb(READ_ONCE(mq->flags), NULL, skb, &hdr);
 	if (err)
 		return err;
 	err = tun_vnet_hdr_put(hdr_sz, to, &hdr);
@@ -152,7 +152,7 @@ static ssize_t mp_copy_put(struct mp_dev *mp, const struct sk_buff *skb,
 
 /**
  * mp_copy_read - read one frame of the queue
- * @mp: device
+ * @mq: queue
  * @to: where header and frame go; what does not fit is cut off
  * @noblock: do not wait for a frame
  *
@@ -160,38 +160,38 @@ static ssize_t mp_copy_put(struct mp_dev *mp, const struct sk_buff *skb,
  * Return: bytes of header and frame, even when cut off; -EAGAIN, -ERESTARTSYS,
  * -EFAULT, -EINVAL when not even the header fits.
  */
-ssize_t mp_copy_read(struct mp_dev *mp, struct iov_iter *to, bool noblock)
+ssize_t mp_copy_read(struct mp_queue *mq, struct iov_iter *to, bool noblock)
 {
 	struct sk_buff *skb;
 	ssize_t ret;
 	int err;
 
-	skb = skb_recv_datagram(&mp->sk, noblock ? MSG_DONTWAIT : 0, &err);
+	skb = skb_recv_datagram(&mq->sk, noblock ? MSG_DONTWAIT : 0, &err);
 	if (!skb)
 		return err;
 
-	ret = mp_copy_put(mp, skb, to);
+	ret = mp_copy_put(mq, skb, to);
 	if (ret < 0) {
-		atomic64_inc(&mp->stats.dropped);
+		atomic64_inc(&mq->stats.dropped);
 		kfree_skb_reason(skb, SKB_DROP_REASON_SKB_UCOPY_FAULT);
 		return ret;
 	}
 
-	atomic64_inc(&mp->stats.copied);
+	atomic64_inc(&mq->stats.copied);
 	consume_skb(skb);
 	return ret;
 }
 
 /**
  * mp_copy_peek_len - length of the frame that mp_copy_read() would read
- * @mp: device
+ * @mq: queue
  *
  * Context: any.
  * Return: in bytes, without header; 0 when none waits.
  */
-int mp_copy_peek_len(struct mp_dev *mp)
+int mp_copy_peek_len(struct mp_queue *mq)
 {
-	struct sk_buff_head *queue = &mp->sk.sk_receive_queue;
+	struct sk_buff_head *queue = &mq->sk.sk_receive_queue;
 	struct sk_buff *skb;
 	unsigned long flags;
 	int len = 0;
@@ -237,7 +237,7 @@ static bool mp_len_ok(const struct sk_buff *skb, const struct net_device *dev)
 				 skb->len <= max;
 }
 
-static int mp_send_skb(struct mp_dev *mp, struct sk_buff *skb,
+static int mp_send_skb(struct mp_queue *mq, struct sk_buff *skb,
 		       const struct virtio_net_hdr *hdr)
 {
 	struct net_device *dev;
@@ -249,14 +249,14 @@ static int mp_send_skb(struct mp_dev *mp, struct sk_buff *skb,
 
 	/* Unbinding waits for RCU readers before it gives up the device. */
 	rcu_read_lock();
-	dev = rcu_dereference(mp->dev);
+	dev = rcu_dereference(mq->dev);
 	if (!dev) {
 		err = -ENOTCONN;
 		goto err_unlock;
 	}
 	skb->dev = dev;
 
-	err = tun_vnet_hdr_to_skb(READ_ONCE(mp->flags), skb, hdr);
+	err = tun_vnet_hdr_to_skb(READ_ONCE(mq->flags), skb, hdr);
 	if (err)
 		goto err_unlock;
 
@@ -271,21 +271,21 @@ static int mp_send_skb(struct mp_dev *mp, struct sk_buff *skb,
 	if (!mp_len_ok(skb, dev))
 		goto err_unlock;
 
-	atomic64_inc(&mp->stats.tx_copied);
+	atomic64_inc(&mq->stats.tx_copied);
 	dev_queue_xmit(skb);
 	rcu_read_unlock();
 	return 0;
 
 err_unlock:
 	rcu_read_unlock();
-	atomic64_inc(&mp->stats.dropped);
+	atomic64_inc(&mq->stats.dropped);
 	kfree_skb_reason(skb, SKB_DROP_REASON_DEV_HDR);
 	return err;
 }
 
 /**
  * mp_copy_write - send one frame
- * @mp: device
+ * @mq: queue
  * @from: header and frame
  * @noblock: do not wait for room in the send buffer
  *
@@ -294,17 +294,17 @@ err_unlock:
  * it is longer than any skb; -ENOBUFS when memory is short; -ERESTARTSYS or
  * -EINTR when a signal came while waiting; -ENOTCONN when no device is bound.
  */
-ssize_t mp_copy_write(struct mp_dev *mp, struct iov_iter *from, bool noblock)
+ssize_t mp_copy_write(struct mp_queue *mq, struct iov_iter *from, bool noblock)
 {
 	const int good_linear = SKB_MAX_HEAD(MP_RESERVE);
-	int hdr_sz = READ_ONCE(mp->vnet_hdr_sz);
+	int hdr_sz = READ_ONCE(mq->vnet_hdr_sz);
 	size_t total = iov_iter_count(from);
 	struct virtio_net_hdr hdr = {};
 	struct sk_buff *skb;
 	int err, hdr_len;
 	size_t len;
 
-	hdr_len = tun_vnet_hdr_get(hdr_sz, READ_ONCE(mp->flags), from, &hdr);
+	hdr_len = tun_vnet_hdr_get(hdr_sz, READ_ONCE(mq->flags), from, &hdr);
 	if (hdr_len < 0) {
 		err = hdr_len;
 		goto dropped;
@@ -316,7 +316,7 @@ ssize_t mp_copy_write(struct mp_dev *mp, struct iov_iter *from, bool noblock)
 		goto dropped;
 	}
 
-	skb = mp_alloc_skb(&mp->sk, len, clamp(hdr_len, ETH_HLEN, good_linear),
+	skb = mp_alloc_skb(&mq->sk, len, clamp(hdr_len, ETH_HLEN, good_linear),
 			   noblock, &err);
 	if (!skb)
 		return err;
@@ -327,24 +327,24 @@ ssize_t mp_copy_write(struct mp_dev *mp, struct iov_iter *from, bool noblock)
 		goto dropped;
 	}
 
-	err = mp_send_skb(mp, skb, &hdr);
+	err = mp_send_skb(mq, skb, &hdr);
 	return err ?: total;
 
 dropped:
-	atomic64_inc(&mp->stats.dropped);
+	atomic64_inc(&mq->stats.dropped);
 	return err;
 }
 
 /**
  * mp_copy_write_xdp - send one frame of a batch that vhost-net copied
- * @mp: device
+ * @mq: queue
  * @xdp: frame, with its header at the start of the buffer; consumed
  *
  * The format of tap_get_user_xdp().
  *
  * Context: process.
  */
-void mp_copy_write_xdp(struct mp_dev *mp, struct xdp_buff *xdp)
+void mp_copy_write_xdp(struct mp_queue *mq, struct xdp_buff *xdp)
 {
 	const struct virtio_net_hdr *hdr = xdp->data_hard_start;
 	struct sk_buff *skb = NULL;
@@ -353,13 +353,13 @@ void mp_copy_write_xdp(struct mp_dev *mp, struct xdp_buff *xdp)
 		skb = build_skb(xdp->data_hard_start, xdp->frame_sz);
 	if (!skb) {
 		put_page(virt_to_head_page(xdp->data));
-		atomic64_inc(&mp->stats.dropped);
+		atomic64_inc(&mq->stats.dropped);
 		return;
 	}
 
 	skb_reserve(skb, xdp->data - xdp->data_hard_start);
 	skb_put(skb, xdp->data_end - xdp->data);
 	/* Frames that are posted may not overtake it: see mp_tx_check(). */
-	skb_set_owner_w(skb, &mp->sk);
-	mp_send_skb(mp, skb, hdr);
+	skb_set_owner_w(skb, &mq->sk);
+	mp_send_skb(mq, skb, hdr);
 }

@@ -16,9 +16,9 @@
  * runs in its context (a vhost worker), never in softirq, and stopping gives
  * all that is not completed back as -ECANCELED without a look at it.
  *
- * Stopping waits for mp_dev.lock with RTNL held, and whoever wants RTNL waits
+ * Stopping waits for mp_queue.lock with RTNL held, and whoever wants RTNL waits
  * then.  So nothing that a poster, its user space or its memory cgroup can
- * draw out is done under mp_dev.lock: a buffer whose pages are not pinned, or
+ * draw out is done under mp_queue.lock: a buffer whose pages are not pinned, or
  * that needs memory to be allocated, is made ready with no lock held and only
  * appended under it, mp_rx_post_miss(); and to complete a buffer, what is not
  * there is faulted in without it, then tried again.
@@ -100,11 +100,11 @@ struct mp_slot {
  * @done: end of the completed part of the FIFO
  * @hdr_sz: bytes in front of a frame, constant while zero-copy is on
  * @data_len: longest frame in bytes
- * @mem: pinned pages, &mp_dev.mem
+ * @mem: pinned pages, &mp_queue.mem
  * @bounces: bounce pages
  * @slots: MP_RX_SIZE of them
  *
- * Protected by mp_dev.lock, except for the driver's part of @rxq.
+ * Protected by mp_queue.lock, except for the driver's part of @rxq.
  */
 struct mp_rx {
 	struct mpassthru_rxq	rxq;
@@ -410,10 +410,10 @@ static struct mp_rx *mp_rx_alloc(void)
  * poster's, too: then *@mem is left to the caller.  Pages of another poster,
  * mostly none by now, are unmapped while RTNL keeps the device.
  */
-static int mp_rx_set_mem(struct mp_dev *mp, struct net_device *dev,
+static int mp_rx_set_mem(struct mp_queue *mq, struct net_device *dev,
 			 struct mp_mem **mem)
 {
-	struct mp_mem *old = mp->mem;
+	struct mp_mem *old = mq->mem;
 
 	if (old && mp_mem_renew(old))
 		return 0;
@@ -422,7 +422,7 @@ static int mp_rx_set_mem(struct mp_dev *mp, struct net_device *dev,
 		return -EAGAIN;
 
 	(*mem)->dev = dev->dev.parent;
-	mp->mem = *mem;
+	mq->mem = *mem;
 	*mem = NULL;
 	if (old)
 		mp_mem_close(old);
@@ -430,55 +430,55 @@ static int mp_rx_set_mem(struct mp_dev *mp, struct net_device *dev,
 }
 
 /* Takes over *@rx and *@mem, and sets them to NULL, when it needs them. */
-static int mp_rx_start_locked(struct mp_dev *mp, struct mp_rx **new,
+static int mp_rx_start_locked(struct mp_queue *mq, struct mp_rx **new,
 			      struct mp_mem **mem)
 {
-	struct net_device *dev = rtnl_dereference(mp->dev);
+	struct net_device *dev = rtnl_dereference(mq->dev);
 	struct mp_rx *rx = *new;
 	int err;
 
-	if (mp->rx)
+	if (mq->rx)
 		return 0;
 	if (!dev)
 		return -ENOTCONN;
-	err = mp_rx_set_mem(mp, dev, mem);
+	err = mp_rx_set_mem(mq, dev, mem);
 	if (err)
 		return err;
 
-	rx->hdr_sz = mp->vnet_hdr_sz;
-	rx->data_len = mp->port.data_len;
-	rx->mem = mp->mem;
-	rx->bounces.dev = mp->mem->dev;
-	rx->rxq.port = &mp->port;
+	rx->hdr_sz = mq->vnet_hdr_sz;
+	rx->data_len = mq->port.data_len;
+	rx->mem = mq->mem;
+	rx->bounces.dev = mq->mem->dev;
+	rx->rxq.port = &mq->port;
 	*new = NULL;
 
 	/* No frame is queued by mp_copy_divert() that is younger.  One that is
 	 * on its way there is dropped, see mp_rx_check(), and not waited for.
 	 */
-	WRITE_ONCE(mp->port.rxq, &rx->rxq);
-	mp->port.drv->rx_restart(dev, 0);
-	WRITE_ONCE(mp->rx, rx);
+	WRITE_ONCE(mq->port.rxq, &rx->rxq);
+	mq->port.drv->rx_restart(dev, 0);
+	WRITE_ONCE(mq->rx, rx);
 	return 0;
 }
 
 /* A bucket of MP_START_BURST that fills by one in MP_START_INTERVAL: it is full
  * at @start_full.
  */
-static bool mp_rx_may_start(struct mp_dev *mp)
+static bool mp_rx_may_start(struct mp_queue *mq)
 {
 	u64 now = get_jiffies_64();
-	u64 full = max(mp->start_full, now);
+	u64 full = max(mq->start_full, now);
 
 	if (full > now + (MP_START_BURST - 1) * MP_START_INTERVAL) {
-		mp->stats.deferred++;
+		mq->stats.deferred++;
 		return false;
 	}
-	mp->start_full = full + MP_START_INTERVAL;
+	mq->start_full = full + MP_START_INTERVAL;
 	return true;
 }
 
-/* RTNL comes before mp->lock, which the caller therefore does not hold yet. */
-static int mp_rx_start(struct mp_dev *mp)
+/* RTNL comes before mq->lock, which the caller therefore does not hold yet. */
+static int mp_rx_start(struct mp_queue *mq)
 {
 	struct mp_mem *mem = NULL, *old = NULL;
 	struct mp_rx *rx = NULL;
@@ -486,30 +486,30 @@ static int mp_rx_start(struct mp_dev *mp)
 	int err;
 
 	/* A guest's kicks come to here: leave RTNL alone. */
-	if (!rcu_access_pointer(mp->dev))
+	if (!rcu_access_pointer(mq->dev))
 		return -ENOTCONN;
 	/* A kernel thread has neither the user nor the limit to charge. */
 	if (!current->mm || current->flags & PF_KTHREAD)
 		return -EOPNOTSUPP;
 
-	mutex_lock(&mp->lock);
+	mutex_lock(&mq->lock);
 	/* Somebody else was faster: no start is spent on it. */
-	if (mp->rx) {
-		mutex_unlock(&mp->lock);
+	if (mq->rx) {
+		mutex_unlock(&mq->lock);
 		return 0;
 	}
-	start = mp_rx_may_start(mp);
-	known = mp->mem && mp_mem_renew(mp->mem);
-	if (start && mp->mem && !known) {
+	start = mp_rx_may_start(mq);
+	known = mq->mem && mp_mem_renew(mq->mem);
+	if (start && mq->mem && !known) {
 		/* Zero-copy is not started with it any more. */
-		old = mp_mem_get(mp->mem);
+		old = mp_mem_get(mq->mem);
 		mp_mem_shut(old);
 	}
-	mutex_unlock(&mp->lock);
+	mutex_unlock(&mq->lock);
 	if (!start)
 		return -EAGAIN;
 	if (old) {
-		/* While it is mp->mem, mp_rx_unbind() sees to its device. */
+		/* While it is mq->mem, mp_rx_unbind() sees to its device. */
 		mp_mem_empty(old);
 		mp_mem_put(old);
 	}
@@ -528,9 +528,9 @@ static int mp_rx_start(struct mp_dev *mp)
 	}
 
 	rtnl_lock();
-	mutex_lock(&mp->lock);
-	err = mp_rx_start_locked(mp, &rx, &mem);
-	mutex_unlock(&mp->lock);
+	mutex_lock(&mq->lock);
+	err = mp_rx_start_locked(mq, &rx, &mem);
+	mutex_unlock(&mq->lock);
 	rtnl_unlock();
 out:
 	if (mem)
@@ -542,7 +542,7 @@ out:
 
 /**
  * mp_rx_stop - end zero-copy, give back what is posted
- * @mp: device
+ * @mq: queue
  *
  * All kiocbs that are not completed yet complete with -ECANCELED, in order:
  * they are the last that were posted.  A frame that waits in one is lost.
@@ -551,15 +551,15 @@ out:
  * Context: process, RTNL held.  Does not touch the memory of the poster, which
  * may be gone.
  */
-void mp_rx_stop(struct mp_dev *mp)
+void mp_rx_stop(struct mp_queue *mq)
 {
-	struct net_device *dev = rtnl_dereference(mp->dev);
+	struct net_device *dev = rtnl_dereference(mq->dev);
 	struct mp_slot *slot;
 	struct mp_rx *rx;
 	u32 idx;
 
-	mutex_lock(&mp->lock);
-	rx = mp->rx;
+	mutex_lock(&mq->lock);
+	rx = mq->rx;
 	if (!rx)
 		goto out;
 
@@ -567,49 +567,49 @@ void mp_rx_stop(struct mp_dev *mp)
 	 * is with the NIC, when rx_restart() returns: only then may pages be
 	 * unmapped and unpinned.
 	 */
-	WRITE_ONCE(mp->port.rxq, NULL);
-	mp->port.drv->rx_restart(dev, 0);
+	WRITE_ONCE(mq->port.rxq, NULL);
+	mq->port.drv->rx_restart(dev, 0);
 
 	for (idx = rx->done; idx != rx->rxq.posted; idx++) {
 		slot = mp_slot(rx, idx);
 		slot->iocb->ki_complete(slot->iocb, -ECANCELED);
-		mp->stats.rewound++;
+		mq->stats.rewound++;
 	}
 	mp_rx_release(rx, rx->done, rx->rxq.posted);
 	mp_bounces_empty(&rx->bounces);
 
-	WRITE_ONCE(mp->rx_readable, false);
+	WRITE_ONCE(mq->rx_readable, false);
 	/* Pairs with smp_load_acquire() in mp_shutdown(): who sees that there
 	 * is nothing to stop may free the kiocbs.
 	 */
-	smp_store_release(&mp->rx, NULL);
+	smp_store_release(&mq->rx, NULL);
 	mp_rx_free(rx);
 out:
-	mutex_unlock(&mp->lock);
+	mutex_unlock(&mq->lock);
 	/* Whoever posted may have to notice. */
 	if (rx)
-		mp->sk.sk_data_ready(&mp->sk);
+		mq->sk.sk_data_ready(&mq->sk);
 }
 EXPORT_SYMBOL_IF_KUNIT(mp_rx_stop);
 
 /**
  * mp_rx_unbind - end zero-copy for good: the device goes
- * @mp: device
+ * @mq: queue
  *
  * As mp_rx_stop(); and no page is mapped for the device any more.
  *
  * Context: process, RTNL held.
  */
-void mp_rx_unbind(struct mp_dev *mp)
+void mp_rx_unbind(struct mp_queue *mq)
 {
 	struct mp_mem *mem;
 
-	mp_rx_stop(mp);
+	mp_rx_stop(mq);
 
-	mutex_lock(&mp->lock);
-	mem = mp->mem;
-	mp->mem = NULL;
-	mutex_unlock(&mp->lock);
+	mutex_lock(&mq->lock);
+	mem = mq->mem;
+	mq->mem = NULL;
+	mutex_unlock(&mq->lock);
 	if (mem)
 		mp_mem_close(mem);
 }
@@ -617,33 +617,33 @@ EXPORT_SYMBOL_IF_KUNIT(mp_rx_unbind);
 
 /* Hot path */
 
-static void mp_rx_drop_queue(struct mp_dev *mp)
+static void mp_rx_drop_queue(struct mp_queue *mq)
 {
 	struct sk_buff *skb;
 
-	while ((skb = skb_dequeue(&mp->sk.sk_receive_queue))) {
-		atomic64_inc(&mp->stats.dropped);
+	while ((skb = skb_dequeue(&mq->sk.sk_receive_queue))) {
+		atomic64_inc(&mq->stats.dropped);
 		kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED);
 	}
 }
 
-/* May @iocb be appended?  With mp_dev.lock held, and zero-copy on. */
-static int mp_rx_check(struct mp_dev *mp, const struct kiocb *iocb)
+/* May @iocb be appended?  With mp_queue.lock held, and zero-copy on. */
+static int mp_rx_check(struct mp_queue *mq, const struct kiocb *iocb)
 {
-	struct mp_rx *rx = mp->rx;
+	struct mp_rx *rx = mq->rx;
 
 	if (unlikely(current->mm != rx->mem->mm))
 		return -EBUSY;
 	if (unlikely(iocb->ki_pos != rx->hdr_sz))
 		return -EAGAIN;
-	if (unlikely(!skb_queue_empty_lockless(&mp->sk.sk_receive_queue))) {
+	if (unlikely(!skb_queue_empty_lockless(&mq->sk.sk_receive_queue))) {
 		/* Received before zero-copy was on: older than what is going
 		 * to be in this buffer.
 		 */
 		if (rx->rxq.posted == rx->done)
 			return -EAGAIN;
 		/* It came when the first buffer was posted already. */
-		mp_rx_drop_queue(mp);
+		mp_rx_drop_queue(mq);
 	}
 	return rx->rxq.posted - rx->done > rx->rxq.mask ? -ENOBUFS : 0;
 }
@@ -651,10 +651,10 @@ static int mp_rx_check(struct mp_dev *mp, const struct kiocb *iocb)
 /* @slot, at the end of the FIFO, is complete but for the kiocb.  Drops the
  * lock.
  */
-static int mp_rx_append(struct mp_dev *mp, struct mp_slot *slot,
+static int mp_rx_append(struct mp_queue *mq, struct mp_slot *slot,
 			struct kiocb *iocb)
 {
-	struct mp_rx *rx = mp->rx;
+	struct mp_rx *rx = mq->rx;
 	struct net_device *dev;
 	bool wake;
 
@@ -663,49 +663,49 @@ static int mp_rx_append(struct mp_dev *mp, struct mp_slot *slot,
 	mp_rxbuf(rx, rx->rxq.posted)->dma = slot->bounce ? slot->bounce->dma :
 					    slot->pages[0]->dma + slot->offset;
 	wake = mpassthru_rx_post(&rx->rxq);
-	mp->stats.posted++;
-	mutex_unlock(&mp->lock);
+	mq->stats.posted++;
+	mutex_unlock(&mq->lock);
 
 	if (unlikely(wake)) {
 		rcu_read_lock();
-		dev = rcu_dereference(mp->dev);
+		dev = rcu_dereference(mq->dev);
 		if (dev)
-			mp->port.drv->rx_wake(dev, 0);
+			mq->port.drv->rx_wake(dev, 0);
 		rcu_read_unlock();
 	}
 	return -EIOCBQUEUED;
 }
 
 /* As mp_rx_post(), if nothing has to be pinned or allocated; else -ENOENT. */
-static int mp_rx_post_hit(struct mp_dev *mp, struct kiocb *iocb,
+static int mp_rx_post_hit(struct mp_queue *mq, struct kiocb *iocb,
 			  struct iov_iter *to)
 {
 	struct mp_slot *slot;
 	struct mp_rx *rx;
 	int err;
 
-	mutex_lock(&mp->lock);
-	while (unlikely(!mp->rx)) {
+	mutex_lock(&mq->lock);
+	while (unlikely(!mq->rx)) {
 		/* Copying goes on where posting is not going to. */
 		err = -EAGAIN;
-		if (iocb->ki_pos != mp->vnet_hdr_sz)
+		if (iocb->ki_pos != mq->vnet_hdr_sz)
 			goto err_unlock;
 		/* Nor is it switched on and off again for a buffer that is too
 		 * short: frames that come in between are lost.
 		 */
 		err = -EMSGSIZE;
-		if (rcu_access_pointer(mp->dev) && iov_iter_count(to) <
-		    mp->vnet_hdr_sz + mp->port.data_len)
+		if (rcu_access_pointer(mq->dev) && iov_iter_count(to) <
+		    mq->vnet_hdr_sz + mq->port.data_len)
 			goto err_unlock;
-		mutex_unlock(&mp->lock);
-		err = mp_rx_start(mp);
+		mutex_unlock(&mq->lock);
+		err = mp_rx_start(mq);
 		if (err)
 			return err;
-		mutex_lock(&mp->lock);
+		mutex_lock(&mq->lock);
 	}
-	rx = mp->rx;
+	rx = mq->rx;
 
-	err = mp_rx_check(mp, iocb);
+	err = mp_rx_check(mq, iocb);
 	if (unlikely(err))
 		goto err_unlock;
 
@@ -725,18 +725,18 @@ static int mp_rx_post_hit(struct mp_dev *mp, struct kiocb *iocb,
 		if (!slot->bounce)
 			goto err_unlock;
 	}
-	return mp_rx_append(mp, slot, iocb);
+	return mp_rx_append(mq, slot, iocb);
 
 err_save:
 	if (err == -E2BIG)
 		err = -ENOENT;
 err_unlock:
-	mutex_unlock(&mp->lock);
+	mutex_unlock(&mq->lock);
 	return err;
 }
 
 /**
- * struct mp_post - a buffer that is made ready without mp_dev.lock
+ * struct mp_post - a buffer that is made ready without mp_queue.lock
  * @slot: what becomes its slot; @reason is set if it is going to be bounced
  * @bounce: a page for that, not mapped, or NULL: one that is there already
  * @mem: what it is pinned in, with a reference
@@ -751,15 +751,15 @@ struct mp_post {
 	unsigned int		data_len;
 };
 
-static int mp_post_begin(struct mp_dev *mp, struct mp_post *post,
+static int mp_post_begin(struct mp_queue *mq, struct mp_post *post,
 			 const struct kiocb *iocb)
 {
 	struct mp_rx *rx;
 	int err;
 
-	mutex_lock(&mp->lock);
-	rx = mp->rx;
-	err = rx ? mp_rx_check(mp, iocb) : -EAGAIN;
+	mutex_lock(&mq->lock);
+	rx = mq->rx;
+	err = rx ? mp_rx_check(mq, iocb) : -EAGAIN;
 	if (!err) {
 		*post = (struct mp_post) {
 			.mem = mp_mem_get(rx->mem),
@@ -771,7 +771,7 @@ static int mp_post_begin(struct mp_dev *mp, struct mp_post *post,
 		 */
 		mp_mem_expect(rx->mem, 2 * (rx->rxq.posted - rx->done + 1));
 	}
-	mutex_unlock(&mp->lock);
+	mutex_unlock(&mq->lock);
 	return err;
 }
 
@@ -810,20 +810,20 @@ static void mp_post_end(struct mp_post *post)
 /* Returns -ENOENT when what the buffer was made ready for is no more, -ENOSR
  * when a bounce page is missing.
  */
-static int mp_post_append(struct mp_dev *mp, struct mp_post *post,
+static int mp_post_append(struct mp_queue *mq, struct mp_post *post,
 			  struct kiocb *iocb)
 {
 	struct mp_slot *slot;
 	struct mp_rx *rx;
 	int err;
 
-	mutex_lock(&mp->lock);
-	rx = mp->rx;
+	mutex_lock(&mq->lock);
+	rx = mq->rx;
 	err = -ENOENT;
 	if (!rx || rx->mem != post->mem || rx->hdr_sz != post->hdr_sz ||
 	    rx->data_len != post->data_len)
 		goto err_unlock;
-	err = mp_rx_check(mp, iocb);
+	err = mp_rx_check(mq, iocb);
 	if (err)
 		goto err_unlock;
 	if (post->bounce)
@@ -841,30 +841,30 @@ static int mp_post_append(struct mp_dev *mp, struct mp_post *post,
 	post->bounce = NULL;
 	post->slot.more = NULL;
 	memset(post->slot.pages, 0, sizeof(post->slot.pages));
-	return mp_rx_append(mp, slot, iocb);
+	return mp_rx_append(mq, slot, iocb);
 
 err_unlock:
-	mutex_unlock(&mp->lock);
+	mutex_unlock(&mq->lock);
 	return err;
 }
 
-static noinline int mp_rx_post_miss(struct mp_dev *mp, struct kiocb *iocb,
+static noinline int mp_rx_post_miss(struct mp_queue *mq, struct kiocb *iocb,
 				    const struct iov_iter *to)
 {
 	struct mp_post post;
 	int tries, err;
 
 	for (tries = 0; tries < MP_POST_TRIES; tries++) {
-		err = mp_post_begin(mp, &post, iocb);
+		err = mp_post_begin(mq, &post, iocb);
 		if (err)
 			return err;
 
 		err = mp_post_prepare(&post, to);
 		if (!err)
-			err = mp_post_append(mp, &post, iocb);
+			err = mp_post_append(mq, &post, iocb);
 		if (err == -ENOSR) {
 			post.bounce = mp_bounce_alloc();
-			err = post.bounce ? mp_post_append(mp, &post, iocb) :
+			err = post.bounce ? mp_post_append(mq, &post, iocb) :
 			      -ENOMEM;
 		}
 		mp_post_end(&post);
@@ -876,9 +876,9 @@ static noinline int mp_rx_post_miss(struct mp_dev *mp, struct kiocb *iocb,
 
 /**
  * mp_rx_post - append a buffer to the FIFO
- * @mp: device
+ * @mq: queue
  * @iocb: completed in mp_rx_complete() or mp_rx_stop().  Its ki_complete() is
- *	called with mp_dev.lock held, and RTNL as well when it is cancelled: it
+ *	called with mp_queue.lock held, and RTNL as well when it is cancelled: it
  *	may neither sleep nor take a lock that is held while posting.  ki_pos is
  *	where in the buffer the frame is to begin, in bytes.
  * @to: the buffer: header, then at least &mpassthru_port.data_len bytes
@@ -887,7 +887,7 @@ static noinline int mp_rx_post_miss(struct mp_dev *mp, struct kiocb *iocb,
  *
  * Context: process, not a kernel thread; the address space of @to is current.
  * Handles faults in @to, and allocates memory that is charged to the memory
- * cgroup.  Takes mmap_lock, RTNL, then mp_dev.lock; the last two only for what
+ * cgroup.  Takes mmap_lock, RTNL, then mp_queue.lock; the last two only for what
  * does not depend on the poster.
  * Return: -EIOCBQUEUED, or without @iocb being queued:
  *
@@ -903,11 +903,11 @@ static noinline int mp_rx_post_miss(struct mp_dev *mp, struct kiocb *iocb,
  * * -EINVAL: @to is not user memory
  * * -ENOMEM
  */
-int mp_rx_post(struct mp_dev *mp, struct kiocb *iocb, struct iov_iter *to)
+int mp_rx_post(struct mp_queue *mq, struct kiocb *iocb, struct iov_iter *to)
 {
-	int err = mp_rx_post_hit(mp, iocb, to);
+	int err = mp_rx_post_hit(mq, iocb, to);
 
-	return likely(err != -ENOENT) ? err : mp_rx_post_miss(mp, iocb, to);
+	return likely(err != -ENOENT) ? err : mp_rx_post_miss(mq, iocb, to);
 }
 EXPORT_SYMBOL_IF_KUNIT(mp_rx_post);
 
@@ -921,9 +921,9 @@ struct mp_fault {
 /* Number of the first buffer that is not completed, of all that were ever
  * posted.  Its index in the FIFO is another's after a stop and a start.
  */
-static u64 mp_rx_nr(const struct mp_dev *mp, const struct mp_rx *rx)
+static u64 mp_rx_nr(const struct mp_queue *mq, const struct mp_rx *rx)
 {
-	return mp->stats.posted - (rx->rxq.posted - rx->done);
+	return mq->stats.posted - (rx->rxq.posted - rx->done);
 }
 
 static int mp_fault_at(struct mp_fault *fault, const struct iov_iter *to)
@@ -970,13 +970,13 @@ static bool mp_slot_copy(const struct mp_slot *slot, unsigned int len,
  * from that of the header, and an empty used buffer has none (virtio 1.2,
  * 5.1.6.4; iPXE takes it for a frame of 4 GB).
  */
-static int mp_slot_write(struct mp_dev *mp, struct mp_rx *rx,
+static int mp_slot_write(struct mp_queue *mq, struct mp_rx *rx,
 			 const struct mp_slot *slot,
 			 const struct mpassthru_rxbuf *buf, bool copy,
 			 struct mp_fault *fault)
 {
 	struct virtio_net_hdr_mrg_rxbuf hdr = {
-		.num_buffers = cpu_to_tun_vnet16(READ_ONCE(mp->flags), 1),
+		.num_buffers = cpu_to_tun_vnet16(READ_ONCE(mq->flags), 1),
 	};
 	size_t len = min_t(size_t, rx->hdr_sz, sizeof(hdr));
 	void __user *start = mp_slot_start(slot);
@@ -986,7 +986,7 @@ static int mp_slot_write(struct mp_dev *mp, struct mp_rx *rx,
 	 * may there be flags, which QEMU tells us with TUNSETOFFLOAD.
 	 */
 	if (buf->flags & MPASSTHRU_RX_CSUM_OK &&
-	    READ_ONCE(mp->features) & NETIF_F_HW_CSUM)
+	    READ_ONCE(mq->features) & NETIF_F_HW_CSUM)
 		hdr.hdr.flags = VIRTIO_NET_HDR_F_DATA_VALID;
 
 	/* Twelve bytes in one piece, mostly: copy_to_iter() costs as much as
@@ -1025,7 +1025,7 @@ fault:
 }
 
 /* Returns bytes received, or -EFAULT when @fault has to be faulted in. */
-static long mp_slot_finish(struct mp_dev *mp, struct mp_rx *rx,
+static long mp_slot_finish(struct mp_queue *mq, struct mp_rx *rx,
 			   struct mp_slot *slot,
 			   const struct mpassthru_rxbuf *buf,
 			   struct mp_fault *fault)
@@ -1035,26 +1035,26 @@ static long mp_slot_finish(struct mp_dev *mp, struct mp_rx *rx,
 
 	if (likely(!bad))
 		mp_slot_sync_for_cpu(rx, slot, buf->len);
-	if (unlikely(mp_slot_write(mp, rx, slot, buf, copy, fault)))
+	if (unlikely(mp_slot_write(mq, rx, slot, buf, copy, fault)))
 		return -EFAULT;
 
 	if (unlikely(bad)) {
-		mp->stats.errors++;
+		mq->stats.errors++;
 		return rx->hdr_sz + ETH_ZLEN;
 	}
 	if (likely(!copy))
-		mp->stats.zerocopy++;
+		mq->stats.zerocopy++;
 	else if (slot->bounce)
-		mp->stats.bounced[slot->reason]++;
+		mq->stats.bounced[slot->reason]++;
 	else
-		mp->stats.bounced[MP_BOUNCE_MOVED]++;
+		mq->stats.bounced[MP_BOUNCE_MOVED]++;
 	return rx->hdr_sz + buf->len;
 }
 
 /* As mp_rx_complete(), until memory has to be faulted in: then @fault says
  * which.  With @give_up set the buffer that it was for goes back empty instead.
  */
-static int mp_rx_complete_present(struct mp_dev *mp, int budget, bool give_up,
+static int mp_rx_complete_present(struct mp_queue *mq, int budget, bool give_up,
 				  struct mp_fault *fault)
 {
 	struct mp_slot *slot;
@@ -1064,8 +1064,8 @@ static int mp_rx_complete_present(struct mp_dev *mp, int budget, bool give_up,
 	int n = 0;
 
 	fault->len = 0;
-	mutex_lock(&mp->lock);
-	rx = mp->rx;
+	mutex_lock(&mq->lock);
+	rx = mq->rx;
 	if (!rx || current->mm != rx->mem->mm)
 		goto out;
 
@@ -1074,15 +1074,15 @@ static int mp_rx_complete_present(struct mp_dev *mp, int budget, bool give_up,
 	pagefault_disable();
 	for (; rx->done != filled && n < budget; rx->done++, n++) {
 		slot = mp_slot(rx, rx->done);
-		res = mp_slot_finish(mp, rx, slot, mp_rxbuf(rx, rx->done),
+		res = mp_slot_finish(mq, rx, slot, mp_rxbuf(rx, rx->done),
 				     fault);
 		if (unlikely(res < 0)) {
-			if (!give_up || fault->nr != mp_rx_nr(mp, rx)) {
-				fault->nr = mp_rx_nr(mp, rx);
+			if (!give_up || fault->nr != mp_rx_nr(mq, rx)) {
+				fault->nr = mp_rx_nr(mq, rx);
 				break;
 			}
 			fault->len = 0;
-			mp->stats.errors++;
+			mq->stats.errors++;
 			res = 0;
 		}
 		slot->iocb->ki_complete(slot->iocb, res);
@@ -1090,38 +1090,38 @@ static int mp_rx_complete_present(struct mp_dev *mp, int budget, bool give_up,
 	pagefault_enable();
 	mp_rx_release(rx, first, rx->done);
 	if (rx->done == filled) {
-		WRITE_ONCE(mp->rx_readable, false);
+		WRITE_ONCE(mq->rx_readable, false);
 		/* Pairs with smp_mb() in mp_rx_flush(): what is not seen here
 		 * as filled sets it again.
 		 */
 		smp_mb();
 		if (mpassthru_rx_filled(&rx->rxq) != filled)
-			WRITE_ONCE(mp->rx_readable, true);
+			WRITE_ONCE(mq->rx_readable, true);
 	}
 out:
-	mutex_unlock(&mp->lock);
+	mutex_unlock(&mq->lock);
 	return n;
 }
 
 /**
  * mp_rx_complete - complete the kiocbs of buffers that the NIC filled
- * @mp: device
+ * @mq: queue
  * @budget: how many at most
  *
  * ki_complete() is called in the order of posting, with the number of bytes
  * including the header; 0 where memory ceased to be writable.
  *
- * Context: process, in the poster's address space.  Takes mp_dev.lock.
+ * Context: process, in the poster's address space.  Takes mp_queue.lock.
  * Return: how many were completed.
  */
-int mp_rx_complete(struct mp_dev *mp, int budget)
+int mp_rx_complete(struct mp_queue *mq, int budget)
 {
 	struct mp_fault fault = {};
 	bool give_up = false;
 	int tries = 0, n = 0, got;
 
 	for (;;) {
-		got = mp_rx_complete_present(mp, budget - n, give_up, &fault);
+		got = mp_rx_complete_present(mq, budget - n, give_up, &fault);
 		n += got;
 		if (likely(!fault.len))
 			return n;
@@ -1138,12 +1138,12 @@ EXPORT_SYMBOL_IF_KUNIT(mp_rx_complete);
 /* &mpassthru_port_ops.rx_flush */
 void mp_rx_flush(struct mpassthru_rxq *rxq)
 {
-	struct mp_dev *mp = mp_from_port(rxq->port);
+	struct mp_queue *mq = mp_from_port(rxq->port);
 
 	/* Pairs with smp_mb() in mp_rx_complete_present(). */
 	smp_mb();
-	WRITE_ONCE(mp->rx_readable, true);
-	mp->sk.sk_data_ready(&mp->sk);
+	WRITE_ONCE(mq->rx_readable, true);
+	mq->sk.sk_data_ready(&mq->sk);
 }
 EXPORT_SYMBOL_IF_KUNIT(mp_rx_flush);
 
@@ -1169,12 +1169,12 @@ void mp_rx_tap(struct mpassthru_rxq *rxq, u32 idx, unsigned int len)
 
 /**
  * mp_rx_show - counters for fdinfo
- * @mp: device
+ * @mq: queue
  * @m: file
  *
  * Context: process.
  */
-void mp_rx_show(struct mp_dev *mp, struct seq_file *m)
+void mp_rx_show(struct mp_queue *mq, struct seq_file *m)
 {
 	static const char * const names[] = {
 		[MP_BOUNCE_CROSS]	= "cross",
@@ -1188,30 +1188,30 @@ void mp_rx_show(struct mp_dev *mp, struct seq_file *m)
 	u64 bounced = 0;
 	int i;
 
-	mutex_lock(&mp->lock);
-	mem = mp->mem;
-	if (mp->rx) {
-		outstanding = mp->rx->rxq.posted - mp->rx->done;
+	mutex_lock(&mq->lock);
+	mem = mq->mem;
+	if (mq->rx) {
+		outstanding = mq->rx->rxq.posted - mq->rx->done;
 		/* In this order, or it may be less than nothing. */
-		armed = mpassthru_rx_filled(&mp->rx->rxq);
-		armed = READ_ONCE(mp->rx->rxq.armed) - armed;
+		armed = mpassthru_rx_filled(&mq->rx->rxq);
+		armed = READ_ONCE(mq->rx->rxq.armed) - armed;
 	}
 	for (i = MP_BOUNCE_NONE + 1; i < MP_BOUNCE_MAX; i++)
-		bounced += mp->stats.bounced[i];
+		bounced += mq->stats.bounced[i];
 
-	seq_printf(m, "mp-mode:\t%s\n", mp->rx ? "zero-copy" :
-		   rcu_access_pointer(mp->dev) ? "copy" : "unbound");
-	seq_printf(m, "mp-deferred:\t%llu\n", mp->stats.deferred);
-	seq_printf(m, "mp-posted:\t%llu\n", mp->stats.posted);
+	seq_printf(m, "mp-mode:\t%s\n", mq->rx ? "zero-copy" :
+		   rcu_access_pointer(mq->dev) ? "copy" : "unbound");
+	seq_printf(m, "mp-deferred:\t%llu\n", mq->stats.deferred);
+	seq_printf(m, "mp-posted:\t%llu\n", mq->stats.posted);
 	seq_printf(m, "mp-outstanding:\t%u\n", outstanding);
 	seq_printf(m, "mp-armed:\t%u\n", armed);
-	seq_printf(m, "mp-zerocopy:\t%llu\n", mp->stats.zerocopy);
+	seq_printf(m, "mp-zerocopy:\t%llu\n", mq->stats.zerocopy);
 	seq_printf(m, "mp-bounced:\t%llu\n", bounced);
 	for (i = MP_BOUNCE_NONE + 1; i < MP_BOUNCE_MAX; i++)
 		seq_printf(m, "mp-bounce-%s:\t%llu\n", names[i],
-			   mp->stats.bounced[i]);
-	seq_printf(m, "mp-rewound:\t%llu\n", mp->stats.rewound);
-	seq_printf(m, "mp-errors:\t%llu\n", mp->stats.errors);
+			   mq->stats.bounced[i]);
+	seq_printf(m, "mp-rewound:\t%llu\n", mq->stats.rewound);
+	seq_printf(m, "mp-errors:\t%llu\n", mq->stats.errors);
 	seq_printf(m, "mp-pinned:\t%u\n",
 		   mem ? atomic_read(&mem->pinned) : 0);
 	seq_printf(m, "mp-pinned-peak:\t%u\n", mem ? READ_ONCE(mem->peak) : 0);
@@ -1227,5 +1227,5 @@ void mp_rx_show(struct mp_dev *mp, struct seq_file *m)
 		   mem ? READ_ONCE(mem->evictions) : 0);
 	seq_printf(m, "mp-pin-invalidations:\t%llu\n",
 		   mem ? READ_ONCE(mem->invalidations) : 0);
-	mutex_unlock(&mp->lock);
+	mutex_unlock(&mq->lock);
 }

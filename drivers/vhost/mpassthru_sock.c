@@ -20,12 +20,12 @@
 static struct proto mp_proto = {
 	.name		= "mpassthru",
 	.owner		= THIS_MODULE,
-	.obj_size	= sizeof(struct mp_dev),
+	.obj_size	= sizeof(struct mp_queue),
 };
 
 static int mp_sendmsg(struct socket *sock, struct msghdr *m, size_t total_len)
 {
-	struct mp_dev *mp = container_of(sock, struct mp_dev, sock);
+	struct mp_queue *mq = container_of(sock, struct mp_queue, sock);
 	struct tun_msg_ctl *ctl = m->msg_control;
 	struct xdp_buff *xdp;
 	int i;
@@ -34,23 +34,23 @@ static int mp_sendmsg(struct socket *sock, struct msghdr *m, size_t total_len)
 	    ctl->type == TUN_MSG_PTR) {
 		xdp = ctl->ptr;
 		for (i = 0; i < ctl->num; i++)
-			mp_copy_write_xdp(mp, &xdp[i]);
+			mp_copy_write_xdp(mq, &xdp[i]);
 		return 0;
 	}
 
 	if (m->msg_control && m->msg_controllen == sizeof(struct kiocb))
-		return mp_tx_post(mp, m->msg_control, &m->msg_iter);
+		return mp_tx_post(mq, m->msg_control, &m->msg_iter);
 	/* Of nothing: no frame is that short. */
 	if (!m->msg_control && !iov_iter_count(&m->msg_iter))
-		return mp_tx_flush(mp);
+		return mp_tx_flush(mq);
 
-	return mp_copy_write(mp, &m->msg_iter, m->msg_flags & MSG_DONTWAIT);
+	return mp_copy_write(mq, &m->msg_iter, m->msg_flags & MSG_DONTWAIT);
 }
 
 static int mp_recvmsg(struct socket *sock, struct msghdr *m, size_t total_len,
 		      int flags)
 {
-	struct mp_dev *mp = container_of(sock, struct mp_dev, sock);
+	struct mp_queue *mq = container_of(sock, struct mp_queue, sock);
 	ssize_t ret;
 
 	if (flags & ~(MSG_DONTWAIT | MSG_TRUNC))
@@ -60,9 +60,9 @@ static int mp_recvmsg(struct socket *sock, struct msghdr *m, size_t total_len,
 	 * things to tun and tap in msg_control as well.
 	 */
 	if (m->msg_control && m->msg_controllen == sizeof(struct kiocb))
-		return mp_rx_post(mp, m->msg_control, &m->msg_iter);
+		return mp_rx_post(mq, m->msg_control, &m->msg_iter);
 
-	ret = mp_copy_read(mp, &m->msg_iter, flags & MSG_DONTWAIT);
+	ret = mp_copy_read(mq, &m->msg_iter, flags & MSG_DONTWAIT);
 	if (ret > (ssize_t)total_len) {
 		m->msg_flags |= MSG_TRUNC;
 		ret = flags & MSG_TRUNC ? ret : total_len;
@@ -76,9 +76,9 @@ static int mp_recvmsg(struct socket *sock, struct msghdr *m, size_t total_len,
 static int mp_read_sock(struct sock *sk, read_descriptor_t *desc,
 			sk_read_actor_t recv_actor)
 {
-	struct mp_dev *mp = container_of(sk, struct mp_dev, sk);
+	struct mp_queue *mq = container_of(sk, struct mp_queue, sk);
 
-	return mp_rx_complete(mp, min_t(size_t, desc->count, INT_MAX));
+	return mp_rx_complete(mq, min_t(size_t, desc->count, INT_MAX));
 }
 
 /* SHUT_RD, SHUT_WR: back to copying; all kiocbs of that direction have completed
@@ -86,10 +86,10 @@ static int mp_read_sock(struct sock *sk, read_descriptor_t *desc,
  */
 static int mp_shutdown(struct socket *sock, int how)
 {
-	struct mp_dev *mp = container_of(sock, struct mp_dev, sock);
+	struct mp_queue *mq = container_of(sock, struct mp_queue, sock);
 
 	if (how == SHUT_WR) {
-		mp_tx_stop(mp);
+		mp_tx_stop(mq);
 		return 0;
 	}
 	if (how != SHUT_RD)
@@ -97,23 +97,23 @@ static int mp_shutdown(struct socket *sock, int how)
 	/* Copies, as usual where vhost-net cannot post: leave RTNL alone.
 	 * Pairs with smp_store_release() in mp_rx_stop().
 	 */
-	if (!smp_load_acquire(&mp->rx))
+	if (!smp_load_acquire(&mq->rx))
 		return 0;
 
 	rtnl_lock();
-	mp_rx_stop(mp);
+	mp_rx_stop(mq);
 	rtnl_unlock();
 	return 0;
 }
 
 static int mp_peek_len(struct socket *sock)
 {
-	struct mp_dev *mp = container_of(sock, struct mp_dev, sock);
+	struct mp_queue *mq = container_of(sock, struct mp_queue, sock);
 
 	/* What is in filled buffers has no length to tell; vhost-net polls for
 	 * whether there is something.
 	 */
-	return mp_copy_peek_len(mp) ?: READ_ONCE(mp->rx_readable);
+	return mp_copy_peek_len(mq) ?: READ_ONCE(mq->rx_readable);
 }
 
 static const struct proto_ops mp_socket_ops = {
@@ -126,16 +126,16 @@ static const struct proto_ops mp_socket_ops = {
 
 /**
  * mp_sock_writable - wake who waits for the socket to be writable
- * @mp: device
+ * @mq: queue
  *
  * Context: process or softirq.
  */
-void mp_sock_writable(struct mp_dev *mp)
+void mp_sock_writable(struct mp_queue *mq)
 {
 	struct socket_wq *wq;
 
 	rcu_read_lock();
-	wq = rcu_dereference(mp->sk.sk_wq);
+	wq = rcu_dereference(mq->sk.sk_wq);
 	if (skwq_has_sleeper(wq))
 		wake_up_interruptible_poll(&wq->wait, EPOLLOUT | EPOLLWRNORM |
 					   EPOLLWRBAND);
@@ -143,19 +143,19 @@ void mp_sock_writable(struct mp_dev *mp)
 }
 
 /* Runs when a frame was sent, perhaps after mp_release(): the file and its
- * waiters are gone then, but not mp, which holds the socket.
+ * waiters are gone then, but not mq, which holds the socket.
  */
 static void mp_write_space(struct sock *sk)
 {
-	struct mp_dev *mp = container_of(sk, struct mp_dev, sk);
+	struct mp_queue *mq = container_of(sk, struct mp_queue, sk);
 
 	/* Set by mp_poll() and by sock_wait_for_wmem(), for good: vhost-net,
 	 * who never wants for room, is spared the wake-up.
 	 */
-	if (!sock_writeable(sk) || !test_bit(SOCK_NOSPACE, &mp->sock.flags))
+	if (!sock_writeable(sk) || !test_bit(SOCK_NOSPACE, &mq->sock.flags))
 		return;
 
-	mp_sock_writable(mp);
+	mp_sock_writable(mq);
 }
 
 /**
@@ -169,27 +169,27 @@ static void mp_write_space(struct sock *sk)
  * Context: process.
  * Return: the mp device, or NULL: no memory.
  */
-struct mp_dev *mp_sock_alloc(struct net *net, struct file *file)
+struct mp_queue *mp_sock_alloc(struct net *net, struct file *file)
 {
-	struct mp_dev *mp;
+	struct mp_queue *mq;
 
-	mp = (struct mp_dev *)sk_alloc(net, AF_UNSPEC, GFP_KERNEL, &mp_proto,
+	mq = (struct mp_queue *)sk_alloc(net, AF_UNSPEC, GFP_KERNEL, &mp_proto,
 				       0);
-	if (!mp)
+	if (!mq)
 		return NULL;
 
-	init_waitqueue_head(&mp->sock.wq.wait);
-	mp->sock.type = SOCK_RAW;
-	mp->sock.state = SS_CONNECTED;
-	mp->sock.file = file;
-	mp->sock.ops = &mp_socket_ops;
-	sock_init_data_uid(&mp->sock, &mp->sk, current_fsuid());
-	mp->sk.sk_write_space = mp_write_space;
-	mp->sk.sk_rcvbuf = MP_RCVBUF;
-	mutex_init(&mp->lock);
-	mutex_init(&mp->tx_lock);
-	INIT_DELAYED_WORK(&mp->tx_idle, mp_tx_idle_work);
-	mp->vnet_hdr_sz = sizeof(struct virtio_net_hdr);
-	return mp;
+	init_waitqueue_head(&mq->sock.wq.wait);
+	mq->sock.type = SOCK_RAW;
+	mq->sock.state = SS_CONNECTED;
+	mq->sock.file = file;
+	mq->sock.ops = &mp_socket_ops;
+	sock_init_data_uid(&mq->sock, &mq->sk, current_fsuid());
+	mq->sk.sk_write_space = mp_write_space;
+	mq->sk.sk_rcvbuf = MP_RCVBUF;
+	mutex_init(&mq->lock);
+	mutex_init(&mq->tx_lock);
+	INIT_DELAYED_WORK(&mq->tx_idle, mp_tx_idle_work);
+	mq->vnet_hdr_sz = sizeof(struct virtio_net_hdr);
+	return mq;
 }
 EXPORT_SYMBOL_IF_KUNIT(mp_sock_alloc);

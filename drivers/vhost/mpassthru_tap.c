@@ -21,13 +21,13 @@
 /* The longest header that virtio-net defines has 24 bytes; some to spare. */
 #define MP_VNET_HDR_MAX	64
 
-static int mp_get_iff(struct mp_dev *mp, struct ifreq __user *ifr)
+static int mp_get_iff(struct mp_queue *mq, struct ifreq __user *ifr)
 {
 	char name[IFNAMSIZ] = {};
 	struct net_device *dev;
 
 	rtnl_lock();
-	dev = rtnl_dereference(mp->dev);
+	dev = rtnl_dereference(mq->dev);
 	if (dev)
 		strscpy(name, dev->name);
 	rtnl_unlock();
@@ -50,7 +50,7 @@ static int mp_set_iff(struct ifreq __user *ifr)
 	return flags == MP_IFF_FLAGS ? 0 : -EINVAL;
 }
 
-static int mp_set_offload(struct mp_dev *mp, unsigned long arg)
+static int mp_set_offload(struct mp_queue *mq, unsigned long arg)
 {
 	netdev_features_t features = 0;
 
@@ -70,18 +70,18 @@ static int mp_set_offload(struct mp_dev *mp, unsigned long arg)
 			features |= NETIF_F_GSO_UDP_L4;
 	}
 
-	WRITE_ONCE(mp->features, features);
+	WRITE_ONCE(mq->features, features);
 	return 0;
 }
 
-static int mp_get_hwaddr(struct mp_dev *mp, struct ifreq __user *ifr)
+static int mp_get_hwaddr(struct mp_queue *mq, struct ifreq __user *ifr)
 {
 	struct sockaddr_storage ss = {};
 	char name[IFNAMSIZ] = {};
 	struct net_device *dev;
 
 	rtnl_lock();
-	dev = rtnl_dereference(mp->dev);
+	dev = rtnl_dereference(mq->dev);
 	if (dev) {
 		strscpy(name, dev->name);
 		netif_get_mac_address((struct sockaddr *)&ss, dev_net(dev),
@@ -97,20 +97,20 @@ static int mp_get_hwaddr(struct mp_dev *mp, struct ifreq __user *ifr)
 	return 0;
 }
 
-static int mp_set_hwaddr(struct mp_dev *mp, struct ifreq __user *ifr)
+static int mp_set_hwaddr(struct mp_queue *mq, struct ifreq __user *ifr)
 {
 	struct sockaddr_storage ss = {};
 	struct net_device *dev;
 	int err = -ENOTCONN;
 
 	/* It is the address of the hardware, not of a device of our own. */
-	if (!ns_capable(sock_net(&mp->sk)->user_ns, CAP_NET_ADMIN))
+	if (!ns_capable(sock_net(&mq->sk)->user_ns, CAP_NET_ADMIN))
 		return -EPERM;
 	if (copy_from_user(&ss, &ifr->ifr_hwaddr, sizeof(ifr->ifr_hwaddr)))
 		return -EFAULT;
 
 	rtnl_lock();
-	dev = rtnl_dereference(mp->dev);
+	dev = rtnl_dereference(mq->dev);
 	if (dev)
 		err = dev_set_mac_address_user(dev, &ss, NULL);
 	rtnl_unlock();
@@ -118,7 +118,7 @@ static int mp_set_hwaddr(struct mp_dev *mp, struct ifreq __user *ifr)
 	return err;
 }
 
-static int mp_set_sndbuf(struct mp_dev *mp, int __user *sp)
+static int mp_set_sndbuf(struct mp_queue *mq, int __user *sp)
 {
 	int s;
 
@@ -128,7 +128,7 @@ static int mp_set_sndbuf(struct mp_dev *mp, int __user *sp)
 		return -EINVAL;
 
 	/* With less, nothing is ever writeable again. */
-	WRITE_ONCE(mp->sk.sk_sndbuf, max_t(int, s, SOCK_MIN_SNDBUF));
+	WRITE_ONCE(mq->sk.sk_sndbuf, max_t(int, s, SOCK_MIN_SNDBUF));
 	return 0;
 }
 
@@ -142,23 +142,23 @@ static int mp_set_steering(int __user *fdp)
 	return fd == -1 ? 0 : -EOPNOTSUPP;
 }
 
-static void mp_set_hdr_sz(struct mp_dev *mp, int hdr_sz)
+static void mp_set_hdr_sz(struct mp_queue *mq, int hdr_sz)
 {
 	rtnl_lock();
 	/* Frames are on the way to where they begin today: what is posted goes
 	 * back, and is posted anew.  Without RTNL nobody starts again.
 	 */
-	mp_rx_stop(mp);
-	mutex_lock(&mp->lock);
-	WRITE_ONCE(mp->vnet_hdr_sz, hdr_sz);
-	mutex_unlock(&mp->lock);
+	mp_rx_stop(mq);
+	mutex_lock(&mq->lock);
+	WRITE_ONCE(mq->vnet_hdr_sz, hdr_sz);
+	mutex_unlock(&mq->lock);
 	rtnl_unlock();
 }
 
-static int mp_vnet_ioctl(struct mp_dev *mp, unsigned int cmd, int __user *sp)
+static int mp_vnet_ioctl(struct mp_queue *mq, unsigned int cmd, int __user *sp)
 {
-	int old = READ_ONCE(mp->vnet_hdr_sz), hdr_sz = old, err;
-	unsigned int flags = READ_ONCE(mp->flags), changed = flags;
+	int old = READ_ONCE(mq->vnet_hdr_sz), hdr_sz = old, err;
+	unsigned int flags = READ_ONCE(mq->flags), changed = flags;
 
 	/* Not under a lock: user memory may take as long as it likes. */
 	err = tun_vnet_ioctl(&hdr_sz, &flags, cmd, sp);
@@ -168,18 +168,18 @@ static int mp_vnet_ioctl(struct mp_dev *mp, unsigned int cmd, int __user *sp)
 	if (hdr_sz > MP_VNET_HDR_MAX)
 		return -EINVAL;
 
-	mutex_lock(&mp->lock);
+	mutex_lock(&mq->lock);
 	changed ^= flags;
-	WRITE_ONCE(mp->flags, (mp->flags & ~changed) | (flags & changed));
-	mutex_unlock(&mp->lock);
+	WRITE_ONCE(mq->flags, (mq->flags & ~changed) | (flags & changed));
+	mutex_unlock(&mq->lock);
 	if (hdr_sz != old)
-		mp_set_hdr_sz(mp, hdr_sz);
+		mp_set_hdr_sz(mq, hdr_sz);
 	return 0;
 }
 
 /**
  * mp_tap_ioctl - an ioctl of tap's
- * @mp: the mp device
+ * @mq: queue
  * @cmd: TUN* or SIOC?IFHWADDR
  * @arg: as user space gave it
  *
@@ -194,7 +194,7 @@ static int mp_vnet_ioctl(struct mp_dev *mp, unsigned int cmd, int __user *sp)
  * * -EPERM: no CAP_NET_ADMIN, for the device's address
  * * any error of dev_set_mac_address(), for the device's address
  */
-long mp_tap_ioctl(struct mp_dev *mp, unsigned int cmd, unsigned long arg)
+long mp_tap_ioctl(struct mp_queue *mq, unsigned int cmd, unsigned long arg)
 {
 	void __user *argp = (void __user *)arg;
 
@@ -202,26 +202,26 @@ long mp_tap_ioctl(struct mp_dev *mp, unsigned int cmd, unsigned long arg)
 	case TUNGETFEATURES:
 		return put_user(MP_IFF_FLAGS, (unsigned int __user *)argp);
 	case TUNGETIFF:
-		return mp_get_iff(mp, argp);
+		return mp_get_iff(mq, argp);
 	case TUNSETIFF:
 		return mp_set_iff(argp);
 	case TUNSETOFFLOAD:
-		return mp_set_offload(mp, arg);
+		return mp_set_offload(mq, arg);
 	case TUNSETSNDBUF:
-		return mp_set_sndbuf(mp, argp);
+		return mp_set_sndbuf(mq, argp);
 	case TUNSETSTEERINGEBPF:
 		return mp_set_steering(argp);
 	case SIOCGIFHWADDR:
-		return mp_get_hwaddr(mp, argp);
+		return mp_get_hwaddr(mq, argp);
 	case SIOCSIFHWADDR:
-		return mp_set_hwaddr(mp, argp);
+		return mp_set_hwaddr(mq, argp);
 	case TUNGETVNETHDRSZ:
 	case TUNSETVNETHDRSZ:
 	case TUNGETVNETLE:
 	case TUNSETVNETLE:
 	case TUNGETVNETBE:
 	case TUNSETVNETBE:
-		return mp_vnet_ioctl(mp, cmd, argp);
+		return mp_vnet_ioctl(mq, cmd, argp);
 	default:
 		return -ENOTTY;
 	}

@@ -1149,7 +1149,7 @@ static struct kunit_suite cache_suite = {
 #define RX_HDR		12
 
 struct rx_test {
-	struct mp_dev		*mp;
+	struct mp_queue		*mq;
 	struct device		*parent;
 	struct net_device	*dev;
 	unsigned long		addr;
@@ -1199,21 +1199,21 @@ static int rx_init(struct kunit *test)
 				MAP_ANONYMOUS | MAP_PRIVATE, 0);
 	KUNIT_ASSERT_NE(test, t->addr, 0);
 
-	t->mp = mp_sock_alloc(&init_net, NULL);
-	KUNIT_ASSERT_NOT_NULL(test, t->mp);
-	t->mp->vnet_hdr_sz = RX_HDR;
-	t->mp->port.data_len = RX_DATA_LEN;
-	t->mp->port.dev = t->dev;
-	t->mp->port.drv = &rx_driver_ops;
-	t->mp->port.ops = &rx_port_ops;
-	rcu_assign_pointer(t->mp->dev, t->dev);
+	t->mq = mp_sock_alloc(&init_net, NULL);
+	KUNIT_ASSERT_NOT_NULL(test, t->mq);
+	t->mq->vnet_hdr_sz = RX_HDR;
+	t->mq->port.data_len = RX_DATA_LEN;
+	t->mq->port.dev = t->dev;
+	t->mq->port.drv = &rx_driver_ops;
+	t->mq->port.ops = &rx_port_ops;
+	rcu_assign_pointer(t->mq->dev, t->dev);
 	return 0;
 }
 
 static void rx_stop(struct rx_test *t)
 {
 	rtnl_lock();
-	mp_rx_stop(t->mp);
+	mp_rx_stop(t->mq);
 	rtnl_unlock();
 }
 
@@ -1221,13 +1221,13 @@ static void rx_exit(struct kunit *test)
 {
 	struct rx_test *t = test->priv;
 
-	if (!t || !t->mp)
+	if (!t || !t->mq)
 		return;
 	rtnl_lock();
-	mp_rx_unbind(t->mp);
-	RCU_INIT_POINTER(t->mp->dev, NULL);
+	mp_rx_unbind(t->mq);
+	RCU_INIT_POINTER(t->mq->dev, NULL);
 	rtnl_unlock();
-	sock_put(&t->mp->sk);
+	sock_put(&t->mq->sk);
 }
 
 /* Post @n segments as buffer @i.  A kernel thread may not: let that be none. */
@@ -1243,7 +1243,7 @@ static int rx_post_segs(struct kunit *test, int i, const struct iovec *iov,
 	t->iocbs[i].ki_pos = hdr;
 	iov_iter_init(&to, ITER_DEST, iov, n, iov_length(iov, n));
 	current->flags &= ~PF_KTHREAD;
-	err = mp_rx_post(t->mp, &t->iocbs[i], &to);
+	err = mp_rx_post(t->mq, &t->iocbs[i], &to);
 	current->flags |= kthread;
 	return err;
 }
@@ -1268,15 +1268,15 @@ static void rx_receive(struct kunit *test, unsigned int len, unsigned int flags)
 	struct rx_test *t = test->priv;
 	dma_addr_t dma;
 
-	KUNIT_ASSERT_NOT_NULL(test, t->mp->port.rxq);
-	KUNIT_ASSERT_TRUE(test, mpassthru_rx_arm(t->mp->port.rxq, &dma));
-	mpassthru_rx_fill(t->mp->port.rxq, len, flags);
-	mpassthru_rx_flush(t->mp->port.rxq, 1, true);
+	KUNIT_ASSERT_NOT_NULL(test, t->mq->port.rxq);
+	KUNIT_ASSERT_TRUE(test, mpassthru_rx_arm(t->mq->port.rxq, &dma));
+	mpassthru_rx_fill(t->mq->port.rxq, len, flags);
+	mpassthru_rx_flush(t->mq->port.rxq, 1, true);
 }
 
 static int rx_peek(struct rx_test *t)
 {
-	return t->mp->sock.ops->peek_len(&t->mp->sock);
+	return t->mq->sock.ops->peek_len(&t->mq->sock);
 }
 
 static void rx_completes_in_order(struct kunit *test)
@@ -1291,7 +1291,7 @@ static void rx_completes_in_order(struct kunit *test)
 		rx_receive(test, 100 + i, 0);
 	/* Who polls has to see that there is something. */
 	KUNIT_EXPECT_NE(test, rx_peek(t), 0);
-	KUNIT_EXPECT_EQ(test, mp_rx_complete(t->mp, 64), 3);
+	KUNIT_EXPECT_EQ(test, mp_rx_complete(t->mq, 64), 3);
 	KUNIT_EXPECT_EQ(test, rx_peek(t), 0);
 	for (i = 0; i < 3; i++)
 		KUNIT_EXPECT_EQ(test, t->res[i], RX_HDR + 100 + i);
@@ -1300,9 +1300,9 @@ static void rx_completes_in_order(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->done, 4);
 	KUNIT_EXPECT_EQ(test, t->res[3], -ECANCELED);
 	/* Nothing is in use, and nothing is pinned again. */
-	KUNIT_EXPECT_EQ(test, t->mp->mem->nr, 4);
+	KUNIT_EXPECT_EQ(test, t->mq->mem->nr, 4);
 	KUNIT_EXPECT_EQ(test, rx_post(test, 0), -EIOCBQUEUED);
-	KUNIT_EXPECT_EQ(test, t->mp->mem->misses, 4);
+	KUNIT_EXPECT_EQ(test, t->mq->mem->misses, 4);
 }
 
 /* A driver that reads a length of 0 takes it for one of 4 GB. */
@@ -1318,10 +1318,10 @@ static void rx_bad_frame_is_one_for_nobody(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, copy_to_user(rx_buf(test, 0), data, 2048));
 	KUNIT_EXPECT_EQ(test, rx_post(test, 0), -EIOCBQUEUED);
 	rx_receive(test, 1000, MPASSTHRU_RX_BAD);
-	KUNIT_EXPECT_EQ(test, mp_rx_complete(t->mp, 64), 1);
+	KUNIT_EXPECT_EQ(test, mp_rx_complete(t->mq, 64), 1);
 	KUNIT_EXPECT_EQ(test, t->res[0], RX_HDR + ETH_ZLEN);
-	KUNIT_EXPECT_EQ(test, t->mp->stats.errors, 1);
-	KUNIT_EXPECT_EQ(test, t->mp->stats.zerocopy, 0);
+	KUNIT_EXPECT_EQ(test, t->mq->stats.errors, 1);
+	KUNIT_EXPECT_EQ(test, t->mq->stats.zerocopy, 0);
 
 	KUNIT_ASSERT_EQ(test, 0, copy_from_user(data, rx_buf(test, 0), 2048));
 	memcpy(&hdr, data, sizeof(hdr));
@@ -1341,10 +1341,10 @@ static void rx_lost_memory_goes_back_empty(struct kunit *test)
 	vm_munmap(t->addr, PAGE_SIZE);
 	rx_receive(test, 100, 0);
 	rx_receive(test, 100, 0);
-	KUNIT_EXPECT_EQ(test, mp_rx_complete(t->mp, 64), 2);
+	KUNIT_EXPECT_EQ(test, mp_rx_complete(t->mq, 64), 2);
 	KUNIT_EXPECT_EQ(test, t->res[0], 0);
 	KUNIT_EXPECT_EQ(test, t->res[1], RX_HDR + 100);
-	KUNIT_EXPECT_EQ(test, t->mp->stats.errors, 1);
+	KUNIT_EXPECT_EQ(test, t->mq->stats.errors, 1);
 	KUNIT_EXPECT_EQ(test, rx_post(test, 0), -EFAULT);
 }
 
@@ -1355,7 +1355,7 @@ static void rx_header_of_another_length(struct kunit *test)
 	struct rx_test *t = test->priv;
 
 	KUNIT_EXPECT_EQ(test, rx_post_segs(test, 0, &iov, 1, 10), -EAGAIN);
-	KUNIT_EXPECT_NULL(test, t->mp->rx);
+	KUNIT_EXPECT_NULL(test, t->mq->rx);
 	KUNIT_EXPECT_EQ(test, rx_post_segs(test, 0, &iov, 1, RX_HDR),
 			-EIOCBQUEUED);
 	KUNIT_EXPECT_EQ(test, rx_post_segs(test, 1, &iov, 1, 10), -EAGAIN);
@@ -1369,11 +1369,11 @@ static void rx_short_buffer_starts_nothing(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, rx_post_segs(test, 0, &iov, 1, RX_HDR),
 			-EMSGSIZE);
-	KUNIT_EXPECT_NULL(test, t->mp->rx);
+	KUNIT_EXPECT_NULL(test, t->mq->rx);
 	iov.iov_len++;
 	KUNIT_EXPECT_EQ(test, rx_post_segs(test, 0, &iov, 1, RX_HDR),
 			-EIOCBQUEUED);
-	KUNIT_EXPECT_NOT_NULL(test, t->mp->rx);
+	KUNIT_EXPECT_NOT_NULL(test, t->mq->rx);
 }
 
 /* The header apart, as without mergeable buffers; or split in many. */
@@ -1400,16 +1400,16 @@ static void rx_segments(struct kunit *test)
 			-EIOCBQUEUED);
 	KUNIT_EXPECT_EQ(test, rx_post_segs(test, 1, iov, 2, RX_HDR),
 			-EIOCBQUEUED);
-	KUNIT_EXPECT_EQ(test, t->mp->mem->misses, 1);
+	KUNIT_EXPECT_EQ(test, t->mq->mem->misses, 1);
 	KUNIT_EXPECT_EQ(test, rx_post_segs(test, 2, many, i, RX_HDR),
 			-EIOCBQUEUED);
 	for (i = 0; i < 3; i++)
 		rx_receive(test, 1200, 0);
-	KUNIT_EXPECT_EQ(test, mp_rx_complete(t->mp, 64), 3);
+	KUNIT_EXPECT_EQ(test, mp_rx_complete(t->mq, 64), 3);
 	for (i = 0; i < 3; i++)
 		KUNIT_EXPECT_EQ(test, t->res[i], RX_HDR + 1200);
-	KUNIT_EXPECT_EQ(test, t->mp->stats.zerocopy, 2);
-	KUNIT_EXPECT_EQ(test, t->mp->stats.bounced[MP_BOUNCE_FRAG], 1);
+	KUNIT_EXPECT_EQ(test, t->mq->stats.zerocopy, 2);
+	KUNIT_EXPECT_EQ(test, t->mq->stats.bounced[MP_BOUNCE_FRAG], 1);
 }
 
 /* Who stops and starts in a loop is put off. */
@@ -1422,8 +1422,8 @@ static void rx_starts_are_limited(struct kunit *test)
 		rx_stop(t);
 	KUNIT_EXPECT_GE(test, i, 8);
 	KUNIT_EXPECT_LT(test, i, 20);
-	KUNIT_EXPECT_EQ(test, t->mp->stats.deferred, 1);
-	KUNIT_EXPECT_NULL(test, t->mp->rx);
+	KUNIT_EXPECT_EQ(test, t->mq->stats.deferred, 1);
+	KUNIT_EXPECT_NULL(test, t->mq->rx);
 	msleep(300);
 	KUNIT_EXPECT_EQ(test, rx_post(test, 0), -EIOCBQUEUED);
 }

@@ -24,7 +24,7 @@
  * The FIFO stays from the first frame until the device is unbound: a guest that
  * stops and starts costs it nothing but the wait for what the NIC has.
  *
- * Locks.  mp_dev.tx_lock serialises posting, completing and stopping.  It nests
+ * Locks.  mp_queue.tx_lock serialises posting, completing and stopping.  It nests
  * inside RTNL, and RTNL's holder waits for it: nothing that a poster can draw out
  * is done under it, but for the wait of mp_tx_stop(), which has an end.  What has to
  * be faulted in, pinned or allocated is made ready without it, mp_tx_post_miss().
@@ -109,7 +109,7 @@ struct mp_txslot {
 /**
  * struct mp_tx - a transmit queue
  * @txq: what the driver sees
- * @mp: whose it is
+ * @mq: whose it is
  * @reaped: end of the frames that were completed
  * @kicked: end of the frames that the driver was told of
  * @waiting: kiocbs that are not completed
@@ -126,7 +126,7 @@ struct mp_txslot {
  * @renewed: the limits of @mem are those of today, or were when it was first
  *	posted after a stop
  *
- * Protected by mp_dev.tx_lock, except for the driver's part of @txq.  The driver
+ * Protected by mp_queue.tx_lock, except for the driver's part of @txq.  The driver
  * may look at that until an RCU grace period after mp_tx_unbind().
  */
 struct mp_tx {
@@ -259,32 +259,32 @@ static int mp_tx_map_hdrs(struct mp_tx *tx)
 }
 
 /* With tx_lock held. */
-static int mp_tx_may_start(struct mp_dev *mp)
+static int mp_tx_may_start(struct mp_queue *mq)
 {
-	if (!rcu_access_pointer(mp->dev) || mp->tx_unbound)
+	if (!rcu_access_pointer(mq->dev) || mq->tx_unbound)
 		return -ENOTCONN;
 	/* Unbound and bound again while the poster looked away: a frame sent
 	 * now would be ahead of those that it has to take back.
 	 */
-	if (mp->tx_cancelled)
+	if (mq->tx_cancelled)
 		return -EAGAIN;
 	/* From another address space. */
-	if (mp->tx && mp->tx->waiting)
+	if (mq->tx && mq->tx->waiting)
 		return -EBUSY;
 	return 0;
 }
 
 /* Takes over *@new and *@mem, and sets them to NULL, when it needs them. */
-static int mp_tx_start_locked(struct mp_dev *mp, struct mp_tx **new,
+static int mp_tx_start_locked(struct mp_queue *mq, struct mp_tx **new,
 			      struct mp_mem **mem)
 {
 	/* mp_tx_unbind() comes under tx_lock before the device goes. */
-	struct net_device *dev = rcu_dereference_check(mp->dev,
-					lockdep_is_held(&mp->tx_lock));
-	struct mp_tx *tx = mp->tx;
+	struct net_device *dev = rcu_dereference_check(mq->dev,
+					lockdep_is_held(&mq->tx_lock));
+	struct mp_tx *tx = mq->tx;
 	int err;
 
-	err = mp_tx_may_start(mp);
+	err = mp_tx_may_start(mq);
 	if (err)
 		return err;
 	(*mem)->dev = dev->dev.parent;
@@ -304,33 +304,33 @@ static int mp_tx_start_locked(struct mp_dev *mp, struct mp_tx **new,
 	tx->renewed = true;
 	*mem = NULL;
 	*new = NULL;
-	tx->txq.port = &mp->port;
-	mp->tx = tx;
-	rcu_assign_pointer(mp->port.txq, &tx->txq);
+	tx->txq.port = &mq->port;
+	mq->tx = tx;
+	rcu_assign_pointer(mq->port.txq, &tx->txq);
 	return 0;
 }
 
 /* With no lock held: allocates, and takes mmap_lock. */
-static int mp_tx_start(struct mp_dev *mp)
+static int mp_tx_start(struct mp_queue *mq)
 {
 	struct mp_mem *mem, *old = NULL;
 	struct mp_tx *tx;
 	int err;
 
-	if (!mp->port.tx_segs)
+	if (!mq->port.tx_segs)
 		return -EOPNOTSUPP;
 	/* A kernel thread has neither the user nor the limit to charge. */
 	if (!current->mm || current->flags & PF_KTHREAD)
 		return -EOPNOTSUPP;
 
-	mutex_lock(&mp->tx_lock);
-	err = mp_tx_may_start(mp);
+	mutex_lock(&mq->tx_lock);
+	err = mp_tx_may_start(mq);
 	/* While it is that of the queue, mp_tx_unbind() sees to its device. */
-	if (!err && mp->tx) {
-		old = mp_mem_get(mp->tx->mem);
+	if (!err && mq->tx) {
+		old = mp_mem_get(mq->tx->mem);
 		mp_mem_shut(old);
 	}
-	mutex_unlock(&mp->tx_lock);
+	mutex_unlock(&mq->tx_lock);
 	if (err)
 		return err;
 	if (old) {
@@ -348,12 +348,12 @@ static int mp_tx_start(struct mp_dev *mp)
 		goto out;
 	}
 
-	mutex_lock(&mp->tx_lock);
-	err = mp_tx_start_locked(mp, &tx, &mem);
+	mutex_lock(&mq->tx_lock);
+	err = mp_tx_start_locked(mq, &tx, &mem);
 	/* An old one, which is empty by now, or that which nobody needs. */
 	if (mem)
 		mp_mem_close(mem);
-	mutex_unlock(&mp->tx_lock);
+	mutex_unlock(&mq->tx_lock);
 out:
 	mp_tx_free(tx);
 	/* A signal, or other work for the thread, is no failure. */
@@ -434,9 +434,9 @@ static bool mp_tx_has_room(struct mp_tx *tx)
 }
 
 /* Tell the driver of what was posted, and have it look what has been sent. */
-static void mp_tx_kick(struct mp_dev *mp, struct mp_tx *tx)
+static void mp_tx_kick(struct mp_queue *mq, struct mp_tx *tx)
 {
-	struct mpassthru_port *port = &mp->port;
+	struct mpassthru_port *port = &mq->port;
 
 	tx->kicked = tx->txq.posted;
 	/* NAPI may run when softirqs are enabled again: with tx_lock held, which
@@ -456,47 +456,47 @@ static bool mp_tx_is_pushed(struct mp_tx *tx)
 }
 
 /* Is there something that has to be waited for? */
-static bool mp_tx_must_wait(struct mp_dev *mp, struct mp_tx *tx)
+static bool mp_tx_must_wait(struct mp_queue *mq, struct mp_tx *tx)
 {
 	return tx->waiting || !mp_tx_is_pushed(tx) || !mp_tx_has_room(tx) ||
-	       READ_ONCE(mp->tx_wants_idle);
+	       READ_ONCE(mq->tx_wants_idle);
 }
 
 /**
  * mp_tx_flush - ring the doorbell, and complete what has been sent
- * @mp: device
+ * @mq: queue
  *
  * The socket becomes writable when there is more to complete, or room.
  *
- * Context: process.  Takes mp_dev.tx_lock.
+ * Context: process.  Takes mp_queue.tx_lock.
  * Return: kiocbs completed.
  */
-int mp_tx_flush(struct mp_dev *mp)
+int mp_tx_flush(struct mp_queue *mq)
 {
 	struct mp_tx *tx;
 	int n = 0;
 
-	mutex_lock(&mp->tx_lock);
-	tx = mp->tx;
+	mutex_lock(&mq->tx_lock);
+	tx = mq->tx;
 	if (!tx)
 		goto out;
 
 	if (tx->kicked != tx->txq.posted || tx->waiting)
-		mp_tx_kick(mp, tx);
+		mp_tx_kick(mq, tx);
 	do {
 		n += mp_tx_reap(tx);
 		/* Seen by mp_poll(); set before the flag that has the driver
 		 * call mp_tx_wake().
 		 */
-		smp_store_release(&mp->tx_waits, mp_tx_must_wait(mp, tx));
-		if (!mp->tx_waits)
+		smp_store_release(&mq->tx_waits, mp_tx_must_wait(mq, tx));
+		if (!mq->tx_waits)
 			break;
 	} while (!mpassthru_tx_wait(&tx->txq, tx->reaped));
 	/* Of no more use when nothing is waited for: left set, it costs one
 	 * wake-up at most.
 	 */
 out:
-	mutex_unlock(&mp->tx_lock);
+	mutex_unlock(&mq->tx_lock);
 	return n;
 }
 EXPORT_SYMBOL_IF_KUNIT(mp_tx_flush);
@@ -504,10 +504,10 @@ EXPORT_SYMBOL_IF_KUNIT(mp_tx_flush);
 /* &mpassthru_port_ops.tx_flush */
 void mp_tx_wake(struct mpassthru_txq *txq)
 {
-	struct mp_dev *mp = mp_from_port(txq->port);
+	struct mp_queue *mq = mp_from_port(txq->port);
 
-	WRITE_ONCE(mp->tx_waits, false);
-	mp_sock_writable(mp);
+	WRITE_ONCE(mq->tx_waits, false);
+	mp_sock_writable(mq);
 }
 EXPORT_SYMBOL_IF_KUNIT(mp_tx_wake);
 
@@ -554,10 +554,10 @@ static void mp_txhead_pad(struct mp_txhead *head)
 /* Afterwards @from is at what follows the headers.  -EFAULT when memory is not
  * there, or has to be faulted in where that is disabled.
  */
-static int mp_txhead_read(struct mp_dev *mp, struct mp_txhead *head,
+static int mp_txhead_read(struct mp_queue *mq, struct mp_txhead *head,
 			  unsigned int hdr_sz, struct iov_iter *from)
 {
-	unsigned int flags = READ_ONCE(mp->flags);
+	unsigned int flags = READ_ONCE(mq->flags);
 	size_t total = iov_iter_count(from);
 	struct virtio_net_hdr hdr;
 	int need;
@@ -622,10 +622,10 @@ static bool mp_tx_mem_ok(struct mp_tx *tx)
  * lasts until it is posted: who puts something into the way of frames, see
  * netdev_mp_egress_used(), and waits for RCU sees all that are posted later.
  */
-static int mp_tx_check(struct mp_dev *mp, const struct kiocb *iocb)
+static int mp_tx_check(struct mp_queue *mq, const struct kiocb *iocb)
 {
-	struct mp_stats *stats = &mp->stats;
-	struct mp_tx *tx = mp->tx;
+	struct mp_stats *stats = &mq->stats;
+	struct mp_tx *tx = mq->tx;
 	u64 *why;
 
 	if (unlikely(!mp_tx_mem_ok(tx)))
@@ -633,24 +633,24 @@ static int mp_tx_check(struct mp_dev *mp, const struct kiocb *iocb)
 	if (unlikely(!mp_tx_has_room(tx)))
 		return -ENOBUFS;
 	why = &stats->tx_unfit;
-	if (unlikely(iocb->ki_pos != mp->vnet_hdr_sz))
+	if (unlikely(iocb->ki_pos != mq->vnet_hdr_sz))
 		goto copy;
 	why = &stats->tx_held;
-	if (unlikely(mp->tx_held_until)) {
-		if (time_before64(get_jiffies_64(), mp->tx_held_until))
+	if (unlikely(mq->tx_held_until)) {
+		if (time_before64(get_jiffies_64(), mq->tx_held_until))
 			goto copy;
-		mp->tx_held_until = 0;
+		mq->tx_held_until = 0;
 	}
 	why = &stats->tx_egress;
-	if (unlikely(netdev_mp_egress_used(mp->port.dev)))
+	if (unlikely(netdev_mp_egress_used(mq->port.dev)))
 		goto copy;
 	/* Nothing may overtake skbs: in a qdisc, in another ring. */
 	why = &stats->tx_behind;
-	if (unlikely(sk_wmem_alloc_get(&mp->sk))) {
-		if (time_before64(get_jiffies_64(), mp->tx_copy_until))
+	if (unlikely(sk_wmem_alloc_get(&mq->sk))) {
+		if (time_before64(get_jiffies_64(), mq->tx_copy_until))
 			goto copy;
-		WRITE_ONCE(mp->tx_wants_idle, true);
-		schedule_delayed_work(&mp->tx_idle, 1);
+		WRITE_ONCE(mq->tx_wants_idle, true);
+		schedule_delayed_work(&mq->tx_idle, 1);
 		return -ENOBUFS;
 	}
 	return 0;
@@ -663,25 +663,25 @@ copy:
 }
 
 /* The NIC cannot send it: to the end of what was posted, and then for a while. */
-static int mp_tx_fall_back(struct mp_dev *mp)
+static int mp_tx_fall_back(struct mp_queue *mq)
 {
-	struct mp_tx *tx = mp->tx;
+	struct mp_tx *tx = mq->tx;
 
-	mp_tx_kick(mp, tx);
+	mp_tx_kick(mq, tx);
 	if (!mp_tx_is_pushed(tx))
 		return -ENOBUFS;
-	mp->stats.tx_unfit++;
-	mp->tx_copy_until = get_jiffies_64() + MP_TX_COPY_TIME;
+	mq->stats.tx_unfit++;
+	mq->tx_copy_until = get_jiffies_64() + MP_TX_COPY_TIME;
 	return -EAGAIN;
 }
 
-static int mp_tx_refuse(struct mp_dev *mp, int err)
+static int mp_tx_refuse(struct mp_queue *mq, int err)
 {
 	if (err == -EOPNOTSUPP)
-		return mp_tx_fall_back(mp);
+		return mp_tx_fall_back(mq);
 	if (err != -EINTR) {
-		mp->stats.tx_errors++;
-		atomic64_inc(&mp->stats.dropped);
+		mq->stats.tx_errors++;
+		atomic64_inc(&mq->stats.dropped);
 	}
 	return err;
 }
@@ -735,9 +735,9 @@ static void mp_tx_add_page(struct mp_tx *tx, struct mpassthru_txframe *frame,
 }
 
 /* The header buffer, and what the NIC is to do.  Sets nothing that others see. */
-static int mp_tx_begin(struct mp_dev *mp, const struct mp_txhead *head)
+static int mp_tx_begin(struct mp_queue *mq, const struct mp_txhead *head)
 {
-	struct mp_tx *tx = mp->tx;
+	struct mp_tx *tx = mq->tx;
 	u32 idx = tx->txq.posted;
 	struct mpassthru_txframe *frame = mp_txframe(tx, idx);
 	struct mp_txslot *slot = mp_txslot(tx, idx);
@@ -755,7 +755,7 @@ static int mp_tx_begin(struct mp_dev *mp, const struct mp_txhead *head)
 	hdrs = mp_txhead_hdrs(head);
 	if (unlikely(hdrs < 0))
 		return hdrs;
-	err = mp_offload_parse(&head->offload, mp->port.dev, data, hdrs, frame);
+	err = mp_offload_parse(&head->offload, mq->port.dev, data, hdrs, frame);
 	if (unlikely(err))
 		return err;
 
@@ -764,10 +764,10 @@ static int mp_tx_begin(struct mp_dev *mp, const struct mp_txhead *head)
 }
 
 /* The frame at the end of the FIFO is complete. */
-static int mp_tx_append(struct mp_dev *mp, const struct mp_txhead *head,
+static int mp_tx_append(struct mp_queue *mq, const struct mp_txhead *head,
 			struct kiocb *iocb)
 {
-	struct mp_tx *tx = mp->tx;
+	struct mp_tx *tx = mq->tx;
 	u32 idx = tx->txq.posted;
 	struct mpassthru_txframe *frame = mp_txframe(tx, idx);
 	struct mp_txslot *slot = mp_txslot(tx, idx);
@@ -780,9 +780,9 @@ static int mp_tx_append(struct mp_dev *mp, const struct mp_txhead *head,
 	slot->res = head->len + iocb->ki_pos;
 	tx->seg += frame->nr_segs;
 	tx->buf += slot->nr_bufs;
-	mp->stats.tx_posted++;
+	mq->stats.tx_posted++;
 	if (whole)
-		mp->stats.tx_whole++;
+		mq->stats.tx_whole++;
 	/* Nothing of the guest is in use; and behind others it is not given back
 	 * before them, so that it may as well be taken back with them.
 	 */
@@ -804,9 +804,9 @@ static void mp_tx_abort(struct mp_tx *tx)
 /* Payload whose pages are all pinned.  -ENOENT when one is not, or when that is
  * more than fits.
  */
-static int mp_tx_add_hits(struct mp_dev *mp, struct iov_iter from)
+static int mp_tx_add_hits(struct mp_queue *mq, struct iov_iter from)
 {
-	struct mp_tx *tx = mp->tx;
+	struct mp_tx *tx = mq->tx;
 	u32 idx = tx->txq.posted;
 	struct mpassthru_txframe *frame = mp_txframe(tx, idx);
 	struct mp_txslot *slot = mp_txslot(tx, idx);
@@ -838,50 +838,50 @@ static int mp_tx_add_hits(struct mp_dev *mp, struct iov_iter from)
 		if (unlikely(got != n))
 			return -ENOENT;
 	}
-	return frame->nr_segs > mp->port.tx_segs ? -ENOENT : 0;
+	return frame->nr_segs > mq->port.tx_segs ? -ENOENT : 0;
 }
 
 /* As mp_tx_post(), if nothing has to be faulted in, pinned or allocated; else
  * -ENOENT.
  */
-static int mp_tx_post_hit(struct mp_dev *mp, struct kiocb *iocb,
+static int mp_tx_post_hit(struct mp_queue *mq, struct kiocb *iocb,
 			  struct iov_iter from)
 {
 	struct mp_txhead head;
 	int err;
 
-	mutex_lock(&mp->tx_lock);
+	mutex_lock(&mq->tx_lock);
 	rcu_read_lock();
-	err = mp->tx ? mp_tx_check(mp, iocb) : -ESTALE;
+	err = mq->tx ? mp_tx_check(mq, iocb) : -ESTALE;
 	if (unlikely(err))
 		goto out;
 
 	/* The slot is ours until it is posted. */
-	head.data = mp_tx_hdr(mp->tx, mp->tx->txq.posted);
+	head.data = mp_tx_hdr(mq->tx, mq->tx->txq.posted);
 	pagefault_disable();
-	err = mp_txhead_read(mp, &head, iocb->ki_pos, &from);
+	err = mp_txhead_read(mq, &head, iocb->ki_pos, &from);
 	pagefault_enable();
 	if (unlikely(err == -EFAULT)) {
 		err = -ENOENT;
 		goto out;
 	}
-	err = err ?: mp_tx_begin(mp, &head);
+	err = err ?: mp_tx_begin(mq, &head);
 	if (unlikely(err)) {
-		err = mp_tx_refuse(mp, err);
+		err = mp_tx_refuse(mq, err);
 		goto out;
 	}
 	if (head.have != head.len) {
-		err = mp_tx_add_hits(mp, from);
+		err = mp_tx_add_hits(mq, from);
 		if (unlikely(err)) {
-			mp_tx_abort(mp->tx);
+			mp_tx_abort(mq->tx);
 			goto out;
 		}
-		mp->stats.tx_zerocopy++;
+		mq->stats.tx_zerocopy++;
 	}
-	err = mp_tx_append(mp, &head, iocb);
+	err = mp_tx_append(mq, &head, iocb);
 out:
 	rcu_read_unlock();
-	mutex_unlock(&mp->tx_lock);
+	mutex_unlock(&mq->tx_lock);
 	return err;
 }
 
@@ -898,7 +898,7 @@ struct mp_txpart {
 };
 
 /**
- * struct mp_txprep - a frame that is made ready without mp_dev.tx_lock
+ * struct mp_txprep - a frame that is made ready without mp_queue.tx_lock
  * @head: its beginning
  * @mem: what it is pinned in, with a reference
  * @alloc: bounce pages that are there already do not do
@@ -1031,10 +1031,10 @@ static struct mp_bounce *mp_txprep_bounced(struct mp_tx *tx,
 }
 
 /* With tx_lock held; the parts become the queue's one by one. */
-static int mp_txprep_append(struct mp_dev *mp, struct mp_txprep *prep,
+static int mp_txprep_append(struct mp_queue *mq, struct mp_txprep *prep,
 			    struct kiocb *iocb)
 {
-	struct mp_tx *tx = mp->tx;
+	struct mp_tx *tx = mq->tx;
 	u32 idx = tx->txq.posted;
 	struct mpassthru_txframe *frame = mp_txframe(tx, idx);
 	struct mp_txslot *slot = mp_txslot(tx, idx);
@@ -1043,9 +1043,9 @@ static int mp_txprep_append(struct mp_dev *mp, struct mp_txprep *prep,
 	bool bounced = false;
 	int err, i;
 
-	err = mp_tx_begin(mp, &prep->head);
+	err = mp_tx_begin(mq, &prep->head);
 	if (err)
-		return mp_tx_refuse(mp, err);
+		return mp_tx_refuse(mq, err);
 
 	for (i = 0; i < prep->nr; i++) {
 		part = &prep->parts[i];
@@ -1066,64 +1066,64 @@ static int mp_txprep_append(struct mp_dev *mp, struct mp_txprep *prep,
 		mp_tx_add_seg(tx, frame, bounce->dma, part->len, false);
 	}
 	err = -EOPNOTSUPP;
-	if (frame->nr_segs > mp->port.tx_segs)
+	if (frame->nr_segs > mq->port.tx_segs)
 		goto err_abort;
 
 	if (bounced)
-		mp->stats.tx_bounced++;
+		mq->stats.tx_bounced++;
 	else if (prep->nr)
-		mp->stats.tx_zerocopy++;
-	return mp_tx_append(mp, &prep->head, iocb);
+		mq->stats.tx_zerocopy++;
+	return mp_tx_append(mq, &prep->head, iocb);
 
 err_abort:
 	mp_tx_abort(tx);
-	return err == -ENOSR ? err : mp_tx_refuse(mp, err);
+	return err == -ENOSR ? err : mp_tx_refuse(mq, err);
 }
 
 /* Returns -ENOENT when what the frame was made ready for is no more, -ENOSR when
  * bounce pages have to be made.
  */
-static int mp_txprep_try(struct mp_dev *mp, struct mp_txprep *prep,
+static int mp_txprep_try(struct mp_queue *mq, struct mp_txprep *prep,
 			 struct kiocb *iocb, struct iov_iter from)
 {
 	int err;
 
-	mutex_lock(&mp->tx_lock);
+	mutex_lock(&mq->tx_lock);
 	rcu_read_lock();
-	err = mp->tx ? mp_tx_check(mp, iocb) : -ENOENT;
+	err = mq->tx ? mp_tx_check(mq, iocb) : -ENOENT;
 	rcu_read_unlock();
 	if (!err) {
-		prep->mem = mp_mem_get(mp->tx->mem);
+		prep->mem = mp_mem_get(mq->tx->mem);
 		/* What is in use, and as much on its way back to be used. */
-		mp_mem_expect(prep->mem, 2 * (mp->tx->buf + MPASSTHRU_TX_SEGS -
-					      mp_tx_first_buf(mp->tx)));
+		mp_mem_expect(prep->mem, 2 * (mq->tx->buf + MPASSTHRU_TX_SEGS -
+					      mp_tx_first_buf(mq->tx)));
 	}
-	mutex_unlock(&mp->tx_lock);
+	mutex_unlock(&mq->tx_lock);
 	if (err)
 		return err;
 
 	prep->nr = 0;
 	prep->head.data = prep->data;
-	err = mp_txhead_read(mp, &prep->head, iocb->ki_pos, &from);
+	err = mp_txhead_read(mq, &prep->head, iocb->ki_pos, &from);
 	if (!err && prep->head.have != prep->head.len)
 		err = mp_txprep_pages(prep, &from);
 
-	mutex_lock(&mp->tx_lock);
+	mutex_lock(&mq->tx_lock);
 	rcu_read_lock();
-	if (!mp->tx || mp->tx->mem != prep->mem)
+	if (!mq->tx || mq->tx->mem != prep->mem)
 		err = -ENOENT;
 	else if (err)
-		err = mp_tx_refuse(mp, err);
+		err = mp_tx_refuse(mq, err);
 	else
-		err = mp_tx_check(mp, iocb) ?:
-		      mp_txprep_append(mp, prep, iocb);
+		err = mp_tx_check(mq, iocb) ?:
+		      mp_txprep_append(mq, prep, iocb);
 	rcu_read_unlock();
-	mutex_unlock(&mp->tx_lock);
+	mutex_unlock(&mq->tx_lock);
 	mp_txprep_end(prep);
 	return err;
 }
 
-static noinline int mp_tx_post_miss(struct mp_dev *mp, struct kiocb *iocb,
+static noinline int mp_tx_post_miss(struct mp_queue *mq, struct kiocb *iocb,
 				    const struct iov_iter *from)
 {
 	struct mp_txprep *prep;
@@ -1134,7 +1134,7 @@ static noinline int mp_tx_post_miss(struct mp_dev *mp, struct kiocb *iocb,
 		return -ENOMEM;
 	prep->alloc = false;
 	for (tries = 0; tries < MP_TX_TRIES; tries++) {
-		err = mp_txprep_try(mp, prep, iocb, *from);
+		err = mp_txprep_try(mq, prep, iocb, *from);
 		if (err == -ENOSR)
 			prep->alloc = true;
 		else if (likely(err != -ENOENT))
@@ -1148,27 +1148,27 @@ static noinline int mp_tx_post_miss(struct mp_dev *mp, struct kiocb *iocb,
 }
 
 /* The frame is going to be sent by an skb: which overtakes nothing. */
-static int mp_tx_not_now(struct mp_dev *mp, int err)
+static int mp_tx_not_now(struct mp_queue *mq, int err)
 {
-	mutex_lock(&mp->tx_lock);
-	if (mp->tx && !mp_tx_is_pushed(mp->tx))
+	mutex_lock(&mq->tx_lock);
+	if (mq->tx && !mp_tx_is_pushed(mq->tx))
 		err = -ENOBUFS;
-	mutex_unlock(&mp->tx_lock);
+	mutex_unlock(&mq->tx_lock);
 	return err;
 }
 
 /**
  * mp_tx_post - append a frame to the FIFO
- * @mp: device
+ * @mq: queue
  * @iocb: completed in mp_tx_flush() or mp_tx_stop().  Its ki_complete() is called
- *	with mp_dev.tx_lock held, and RTNL as well when the device is unbound: it
+ *	with mp_queue.tx_lock held, and RTNL as well when the device is unbound: it
  *	may neither sleep nor take a lock that is held while posting.  ki_pos is
  *	where in the chain the frame begins, in bytes.
  * @from: header and frame
  *
  * Context: process, not a kernel thread; the address space of @from is current.
  * Handles faults in @from, and allocates memory that is charged to the memory
- * cgroup.  Takes mmap_lock, then mp_dev.tx_lock, which is held only for what does
+ * cgroup.  Takes mmap_lock, then mp_queue.tx_lock, which is held only for what does
  * not depend on the poster.
  * Return: -EIOCBQUEUED, or without @iocb being queued:
  *
@@ -1183,39 +1183,39 @@ static int mp_tx_not_now(struct mp_dev *mp, int err)
  * * -EOPNOTSUPP: the device cannot, or from a kernel thread
  * * -ENOMEM
  */
-int mp_tx_post(struct mp_dev *mp, struct kiocb *iocb, struct iov_iter *from)
+int mp_tx_post(struct mp_queue *mq, struct kiocb *iocb, struct iov_iter *from)
 {
 	int tries = MP_TX_TRIES, err;
 
 	for (;;) {
-		err = mp_tx_post_hit(mp, iocb, *from);
+		err = mp_tx_post_hit(mq, iocb, *from);
 		if (likely(err != -ESTALE || !tries--))
 			break;
-		err = mp_tx_start(mp);
+		err = mp_tx_start(mq);
 		if (err)
 			return err;
 	}
 	if (unlikely(err == -ENOENT))
-		err = mp_tx_post_miss(mp, iocb, from);
+		err = mp_tx_post_miss(mq, iocb, from);
 	if (unlikely(err == -ESTALE))
 		err = -EBUSY;
 	if (unlikely(err == -EBUSY || err == -ENOMEM))
-		err = mp_tx_not_now(mp, err);
+		err = mp_tx_not_now(mq, err);
 	return err;
 }
 EXPORT_SYMBOL_IF_KUNIT(mp_tx_post);
 
 /* Stopping */
 
-static struct netdev_queue *mp_tx_netdev_queue(struct mp_dev *mp)
+static struct netdev_queue *mp_tx_netdev_queue(struct mp_queue *mq)
 {
-	return netdev_get_tx_queue(mp->port.dev, 0);
+	return netdev_get_tx_queue(mq->port.dev, 0);
 }
 
 /* From now on @pushed stands still, or moves again. */
-static void mp_tx_set_closed(struct mp_dev *mp, struct mp_tx *tx, bool closed)
+static void mp_tx_set_closed(struct mp_queue *mq, struct mp_tx *tx, bool closed)
 {
-	struct netdev_queue *queue = mp_tx_netdev_queue(mp);
+	struct netdev_queue *queue = mp_tx_netdev_queue(mq);
 
 	__netif_tx_lock_bh(queue);
 	tx->txq.closed = closed;
@@ -1231,13 +1231,13 @@ static bool mp_tx_is_idle(struct mp_tx *tx)
 /* Wait until all that was posted is sent, or, when the FIFO is closed, all that was
  * pushed: for some milliseconds.
  */
-static void mp_tx_drain(struct mp_dev *mp, struct mp_tx *tx)
+static void mp_tx_drain(struct mp_queue *mq, struct mp_tx *tx)
 {
 	int i;
 
 	for (i = 0; i < MP_TX_STOP_WAIT; i++) {
 		/* Interrupts may be moderated: have NAPI look. */
-		mp_tx_kick(mp, tx);
+		mp_tx_kick(mq, tx);
 		if (mpassthru_tx_sent(&tx->txq) == tx->txq.posted ||
 		    (tx->txq.closed && mp_tx_is_idle(tx)))
 			return;
@@ -1248,7 +1248,7 @@ static void mp_tx_drain(struct mp_dev *mp, struct mp_tx *tx)
 /* The NIC has nothing of ours any more, and gets nothing.  Kiocbs complete in
  * order: what was sent, then what was not.
  */
-static void mp_tx_finish(struct mp_dev *mp, struct mp_tx *tx)
+static void mp_tx_finish(struct mp_queue *mq, struct mp_tx *tx)
 {
 	u32 end = tx->txq.posted, idx;
 	struct mp_txslot *slot;
@@ -1259,24 +1259,24 @@ static void mp_tx_finish(struct mp_dev *mp, struct mp_tx *tx)
 		slot = mp_txslot(tx, idx);
 		/* Was given back as done, if nothing was before it. */
 		if (slot->iocb)
-			mp->stats.tx_rewound++;
+			mq->stats.tx_rewound++;
 		else
-			atomic64_inc(&mp->stats.dropped);
-		mp->tx_cancelled |= !!slot->iocb;
+			atomic64_inc(&mq->stats.dropped);
+		mq->tx_cancelled |= !!slot->iocb;
 		mp_tx_complete_one(tx, slot, -ECANCELED);
 	}
 	tx->txq.posted = tx->reaped;
 	tx->kicked = tx->reaped;
 	tx->renewed = false;
-	WRITE_ONCE(mp->tx_waits, false);
+	WRITE_ONCE(mq->tx_waits, false);
 }
 
 /* With tx_lock held.  Returns whether it has to be done again, with RTNL; the FIFO
  * stays closed till then.
  */
-static bool mp_tx_stop_locked(struct mp_dev *mp, bool rtnl)
+static bool mp_tx_stop_locked(struct mp_queue *mq, bool rtnl)
 {
-	struct mp_tx *tx = mp->tx;
+	struct mp_tx *tx = mq->tx;
 
 	if (!tx)
 		return false;
@@ -1287,63 +1287,63 @@ static bool mp_tx_stop_locked(struct mp_dev *mp, bool rtnl)
 	 * has in its ring is not, unless it is paused or hangs.
 	 */
 	if (!tx->txq.closed) {
-		mp_tx_drain(mp, tx);
-		mp_tx_set_closed(mp, tx, true);
+		mp_tx_drain(mq, tx);
+		mp_tx_set_closed(mq, tx, true);
 		if (!mp_tx_is_idle(tx))
-			mp_tx_drain(mp, tx);
+			mp_tx_drain(mq, tx);
 	}
 	if (!mp_tx_is_idle(tx)) {
 		if (!rtnl)
 			return true;
-		if (mp->port.drv->tx_reset(mp->port.dev, 0)) {
-			mp->stats.tx_resets++;
-			mp->tx_held_until = get_jiffies_64() +
+		if (mq->port.drv->tx_reset(mq->port.dev, 0)) {
+			mq->stats.tx_resets++;
+			mq->tx_held_until = get_jiffies_64() +
 					    MP_TX_RESET_TIME;
 		}
 		WARN_ON_ONCE(!mp_tx_is_idle(tx));
 	}
-	mp_tx_finish(mp, tx);
+	mp_tx_finish(mq, tx);
 out:
 	if (tx->txq.closed)
-		mp_tx_set_closed(mp, tx, false);
+		mp_tx_set_closed(mq, tx, false);
 	return false;
 }
 
 /**
  * mp_tx_stop - give back what is posted
- * @mp: device
+ * @mq: queue
  *
  * What the NIC has counts as sent, and is waited for: twice MP_TX_STOP_WAIT.  The
  * kiocbs of the others complete with -ECANCELED, in order: they are the last that
  * were posted.
  *
  * Context: process.  Takes RTNL, where the NIC does not answer, and
- * mp_dev.tx_lock.  Does not touch the memory of the poster, which may be gone.
+ * mp_queue.tx_lock.  Does not touch the memory of the poster, which may be gone.
  */
-void mp_tx_stop(struct mp_dev *mp)
+void mp_tx_stop(struct mp_queue *mq)
 {
 	bool again;
 
-	mutex_lock(&mp->tx_lock);
-	again = mp_tx_stop_locked(mp, false);
+	mutex_lock(&mq->tx_lock);
+	again = mp_tx_stop_locked(mq, false);
 	if (!again)
-		mp->tx_cancelled = false;
-	mutex_unlock(&mp->tx_lock);
+		mq->tx_cancelled = false;
+	mutex_unlock(&mq->tx_lock);
 	if (!again)
 		return;
 
 	rtnl_lock();
-	mutex_lock(&mp->tx_lock);
-	mp_tx_stop_locked(mp, true);
-	mp->tx_cancelled = false;
-	mutex_unlock(&mp->tx_lock);
+	mutex_lock(&mq->tx_lock);
+	mp_tx_stop_locked(mq, true);
+	mq->tx_cancelled = false;
+	mutex_unlock(&mq->tx_lock);
 	rtnl_unlock();
 }
 EXPORT_SYMBOL_IF_KUNIT(mp_tx_stop);
 
 /**
  * mp_tx_unbind - end zero-copy for good: the device goes
- * @mp: device
+ * @mq: queue
  *
  * As mp_tx_stop(); and nothing is mapped for the device any more.
  *
@@ -1351,96 +1351,96 @@ EXPORT_SYMBOL_IF_KUNIT(mp_tx_stop);
  * Return: what the caller gives to mp_tx_free() an RCU grace period later, or
  * NULL.
  */
-struct mp_tx *mp_tx_unbind(struct mp_dev *mp)
+struct mp_tx *mp_tx_unbind(struct mp_queue *mq)
 {
 	struct mp_tx *tx;
 
 	ASSERT_RTNL();
 
-	mutex_lock(&mp->tx_lock);
-	mp->tx_unbound = true;
-	mp_tx_stop_locked(mp, true);
-	tx = mp->tx;
-	mp->tx = NULL;
+	mutex_lock(&mq->tx_lock);
+	mq->tx_unbound = true;
+	mp_tx_stop_locked(mq, true);
+	tx = mq->tx;
+	mq->tx = NULL;
 	if (tx) {
-		RCU_INIT_POINTER(mp->port.txq, NULL);
+		RCU_INIT_POINTER(mq->port.txq, NULL);
 		mp_tx_unmap_hdrs(tx);
 		mp_bounces_empty(&tx->bounces);
 		mp_mem_close(tx->mem);
 	}
-	WRITE_ONCE(mp->tx_waits, false);
-	mutex_unlock(&mp->tx_lock);
+	WRITE_ONCE(mq->tx_waits, false);
+	mutex_unlock(&mq->tx_lock);
 	/* Whoever posted may have to notice. */
-	mp_sock_writable(mp);
+	mp_sock_writable(mq);
 	return tx;
 }
 EXPORT_SYMBOL_IF_KUNIT(mp_tx_unbind);
 
 /**
  * mp_tx_bound - the device may be posted to
- * @mp: device
+ * @mq: queue
  *
  * Context: process, RTNL held.
  */
-void mp_tx_bound(struct mp_dev *mp)
+void mp_tx_bound(struct mp_queue *mq)
 {
-	mutex_lock(&mp->tx_lock);
-	mp->tx_unbound = false;
-	mp->tx_held_until = 0;
-	mutex_unlock(&mp->tx_lock);
+	mutex_lock(&mq->tx_lock);
+	mq->tx_unbound = false;
+	mq->tx_held_until = 0;
+	mutex_unlock(&mq->tx_lock);
 }
 
 /**
  * mp_tx_changed - the device went down, or its carrier came or went
- * @mp: device that is bound
+ * @mq: queue that is bound
  *
  * What is posted may have to be dropped now.
  *
  * Context: process, RTNL held.
  */
-void mp_tx_changed(struct mp_dev *mp)
+void mp_tx_changed(struct mp_queue *mq)
 {
-	mutex_lock(&mp->tx_lock);
-	if (mp->tx)
-		mp_tx_kick(mp, mp->tx);
-	mutex_unlock(&mp->tx_lock);
+	mutex_lock(&mq->tx_lock);
+	if (mq->tx)
+		mp_tx_kick(mq, mq->tx);
+	mutex_unlock(&mq->tx_lock);
 }
 
 /* Skbs may not be overtaken, see mp_tx_check(): have they left? */
 void mp_tx_idle_work(struct work_struct *work)
 {
-	struct mp_dev *mp = container_of(to_delayed_work(work), struct mp_dev,
+	struct mp_queue *mq = container_of(to_delayed_work(work), struct mp_queue,
 					 tx_idle);
 
-	if (sk_wmem_alloc_get(&mp->sk)) {
-		schedule_delayed_work(&mp->tx_idle, 1);
+	if (sk_wmem_alloc_get(&mq->sk)) {
+		schedule_delayed_work(&mq->tx_idle, 1);
 		return;
 	}
 	/* Not in the midst of mp_tx_flush(), which may just be about to wait. */
-	mutex_lock(&mp->tx_lock);
-	WRITE_ONCE(mp->tx_wants_idle, false);
-	WRITE_ONCE(mp->tx_waits, false);
-	mutex_unlock(&mp->tx_lock);
-	mp_sock_writable(mp);
+	mutex_lock(&mq->tx_lock);
+	WRITE_ONCE(mq->tx_wants_idle, false);
+	WRITE_ONCE(mq->tx_waits, false);
+	mutex_unlock(&mq->tx_lock);
+	mp_sock_writable(mq);
 }
 
 /**
  * mp_tx_show - counters for fdinfo
- * @mp: device
+ * @mq: queue
  * @m: file
  *
  * Context: process.
  */
-void mp_tx_show(struct mp_dev *mp, struct seq_file *m)
+void mp_tx_show(struct mp_queue *mq, struct seq_file *m)
 {
-	const struct mp_stats *stats = &mp->stats;
+	const struct mp_stats *stats = &mq->stats;
 	u32 outstanding = 0;
 	struct mp_mem *mem;
 
-	mutex_lock(&mp->tx_lock);
-	mem = mp->tx ? mp->tx->mem : NULL;
-	if (mp->tx)
-		outstanding = mp->tx->txq.posted - mpassthru_tx_sent(&mp->tx->txq);
+	mutex_lock(&mq->tx_lock);
+	mem = mq->tx ? mq->tx->mem : NULL;
+	if (mq->tx)
+		outstanding = mq->tx->txq.posted - mpassthru_tx_sent(&mq->tx->txq);
 
 	seq_printf(m, "mp-tx-posted:\t%llu\n", stats->tx_posted);
 	seq_printf(m, "mp-tx-outstanding:\t%u\n", outstanding);
@@ -1456,7 +1456,7 @@ void mp_tx_show(struct mp_dev *mp, struct seq_file *m)
 	seq_printf(m, "mp-tx-rewound:\t%llu\n", stats->tx_rewound);
 	seq_printf(m, "mp-tx-resets:\t%llu\n", stats->tx_resets);
 	seq_printf(m, "mp-tx-dropped:\t%u\n",
-		   mp->tx ? READ_ONCE(mp->tx->txq.dropped) : 0);
+		   mq->tx ? READ_ONCE(mq->tx->txq.dropped) : 0);
 	seq_printf(m, "mp-tx-errors:\t%llu\n", stats->tx_errors);
 	seq_printf(m, "mp-tx-pinned:\t%u\n",
 		   mem ? atomic_read(&mem->pinned) : 0);
@@ -1464,5 +1464,5 @@ void mp_tx_show(struct mp_dev *mp, struct seq_file *m)
 	seq_printf(m, "mp-tx-pin-hits:\t%llu\n", mem ? READ_ONCE(mem->hits) : 0);
 	seq_printf(m, "mp-tx-pin-misses:\t%llu\n",
 		   mem ? READ_ONCE(mem->misses) : 0);
-	mutex_unlock(&mp->tx_lock);
+	mutex_unlock(&mq->tx_lock);
 }

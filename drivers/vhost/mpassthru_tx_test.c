@@ -206,7 +206,7 @@ static struct kunit_suite offload_suite = {
 #define TX_PAGES	64
 
 struct tx_test {
-	struct mp_dev		*mp;
+	struct mp_queue		*mq;
 	struct net_device	*dev;
 	unsigned long		addr;
 	u8			*data;
@@ -241,7 +241,7 @@ static void tx_done(struct kiocb *iocb, long res)
 
 static void tx_kick(struct net_device *dev, unsigned int queue)
 {
-	struct mpassthru_txq *txq = tx_current->mp->port.txq;
+	struct mpassthru_txq *txq = tx_current->mq->port.txq;
 	const struct mpassthru_txframe *frame;
 	const struct mpassthru_txseg *seg;
 	struct tx_test *t = tx_current;
@@ -268,7 +268,7 @@ static void tx_kick(struct net_device *dev, unsigned int queue)
 
 static bool tx_reset(struct net_device *dev, unsigned int queue)
 {
-	struct mpassthru_txq *txq = tx_current->mp->port.txq;
+	struct mpassthru_txq *txq = tx_current->mq->port.txq;
 
 	/* Nothing is pushed behind its back. */
 	tx_current->closed = txq->closed;
@@ -279,9 +279,9 @@ static bool tx_reset(struct net_device *dev, unsigned int queue)
 /* The NIC is finished with @n frames: NAPI says so, and pushes what waits. */
 static void tx_sent(struct tx_test *t, int n)
 {
-	mpassthru_tx_done(t->mp->port.txq, n);
+	mpassthru_tx_done(t->mq->port.txq, n);
 	tx_kick(t->dev, 0);
-	mpassthru_tx_flush(t->mp->port.txq);
+	mpassthru_tx_flush(t->mq->port.txq);
 }
 
 static const struct mpassthru_driver_ops tx_driver_ops = {
@@ -325,14 +325,14 @@ static int tx_init(struct kunit *test)
 	/* A virtio-net header that asks for nothing */
 	KUNIT_ASSERT_EQ(test, 0, clear_user((void __user *)t->addr, TX_HDR));
 
-	t->mp = mp_sock_alloc(&init_net, NULL);
-	KUNIT_ASSERT_NOT_NULL(test, t->mp);
-	t->mp->vnet_hdr_sz = TX_HDR;
-	t->mp->port.dev = t->dev;
-	t->mp->port.tx_segs = 16;
-	t->mp->port.drv = &tx_driver_ops;
-	t->mp->port.ops = &tx_port_ops;
-	rcu_assign_pointer(t->mp->dev, t->dev);
+	t->mq = mp_sock_alloc(&init_net, NULL);
+	KUNIT_ASSERT_NOT_NULL(test, t->mq);
+	t->mq->vnet_hdr_sz = TX_HDR;
+	t->mq->port.dev = t->dev;
+	t->mq->port.tx_segs = 16;
+	t->mq->port.drv = &tx_driver_ops;
+	t->mq->port.ops = &tx_port_ops;
+	rcu_assign_pointer(t->mq->dev, t->dev);
 	t->room = INT_MAX;
 	return 0;
 }
@@ -342,16 +342,16 @@ static void tx_exit(struct kunit *test)
 	struct tx_test *t = test->priv;
 	struct mp_tx *tx;
 
-	if (!t || !t->mp)
+	if (!t || !t->mq)
 		return;
 	rtnl_lock();
-	tx = mp_tx_unbind(t->mp);
-	RCU_INIT_POINTER(t->mp->dev, NULL);
+	tx = mp_tx_unbind(t->mq);
+	RCU_INIT_POINTER(t->mq->dev, NULL);
 	rtnl_unlock();
 	synchronize_rcu();
 	mp_tx_free(tx);
-	cancel_delayed_work_sync(&t->mp->tx_idle);
-	sock_put(&t->mp->sk);
+	cancel_delayed_work_sync(&t->mq->tx_idle);
+	sock_put(&t->mq->sk);
 }
 
 static int tx_post_iov(struct kunit *test, int i, const struct iovec *iov,
@@ -366,7 +366,7 @@ static int tx_post_iov(struct kunit *test, int i, const struct iovec *iov,
 	t->iocbs[i].ki_pos = TX_HDR;
 	iov_iter_init(&from, ITER_SOURCE, iov, n, iov_length(iov, n));
 	current->flags &= ~PF_KTHREAD;
-	err = mp_tx_post(t->mp, &t->iocbs[i], &from);
+	err = mp_tx_post(t->mq, &t->iocbs[i], &from);
 	current->flags |= kthread;
 	return err;
 }
@@ -394,7 +394,7 @@ static void tx_expect(struct kunit *test, unsigned int off, unsigned int len)
 
 static bool tx_writable(struct tx_test *t)
 {
-	return !t->mp->tx_waits;
+	return !t->mq->tx_waits;
 }
 
 static void tx_sends_what_was_posted(struct kunit *test)
@@ -406,22 +406,22 @@ static void tx_sends_what_was_posted(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(lens); i++) {
 		KUNIT_EXPECT_EQ(test, tx_post(test, i, 3000 + i, lens[i]),
 				-EIOCBQUEUED);
-		KUNIT_EXPECT_EQ(test, mp_tx_flush(t->mp), 0);
+		KUNIT_EXPECT_EQ(test, mp_tx_flush(t->mq), 0);
 		tx_expect(test, 3000 + i, lens[i]);
 		KUNIT_EXPECT_FALSE(test, tx_writable(t));
 	}
 	KUNIT_EXPECT_EQ(test, t->done, 0);
 	tx_sent(t, 3);
 	KUNIT_EXPECT_TRUE(test, tx_writable(t));
-	KUNIT_EXPECT_EQ(test, mp_tx_flush(t->mp), 3);
+	KUNIT_EXPECT_EQ(test, mp_tx_flush(t->mq), 3);
 	KUNIT_EXPECT_EQ(test, t->done, 3);
 	KUNIT_EXPECT_EQ(test, t->res[2], TX_HDR + 1514);
 	KUNIT_EXPECT_FALSE(test, tx_writable(t));
 	tx_sent(t, 1);
-	KUNIT_EXPECT_EQ(test, mp_tx_flush(t->mp), 1);
+	KUNIT_EXPECT_EQ(test, mp_tx_flush(t->mq), 1);
 	KUNIT_EXPECT_TRUE(test, tx_writable(t));
-	KUNIT_EXPECT_EQ(test, t->mp->stats.tx_zerocopy, 4);
-	KUNIT_EXPECT_EQ(test, t->mp->stats.tx_bounced, 0);
+	KUNIT_EXPECT_EQ(test, t->mq->stats.tx_zerocopy, 4);
+	KUNIT_EXPECT_EQ(test, t->mq->stats.tx_bounced, 0);
 }
 
 /* Up to 256 bytes: nothing of the guest is in use afterwards. */
@@ -432,21 +432,21 @@ static void tx_short_is_copied(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, tx_post(test, 0, 5, 256), TX_HDR + 256);
 	KUNIT_EXPECT_EQ(test, tx_post(test, 1, 5, 14), TX_HDR + 60);
 	KUNIT_EXPECT_EQ(test, tx_post(test, 1, 5, 13), -EINVAL);
-	KUNIT_EXPECT_EQ(test, t->mp->stats.tx_errors, 1);
+	KUNIT_EXPECT_EQ(test, t->mq->stats.tx_errors, 1);
 	t->room = 1;
-	mp_tx_flush(t->mp);
+	mp_tx_flush(t->mq);
 	tx_expect(test, 5, 256);
 	KUNIT_EXPECT_EQ(test, t->nr_segs, 1);
 	/* One is left to be pushed. */
 	KUNIT_EXPECT_FALSE(test, tx_writable(t));
 	t->room = 1;
 	tx_sent(t, 1);
-	KUNIT_EXPECT_EQ(test, mp_tx_flush(t->mp), 0);
+	KUNIT_EXPECT_EQ(test, mp_tx_flush(t->mq), 0);
 	KUNIT_EXPECT_EQ(test, t->sent_len, 60);
 	KUNIT_EXPECT_EQ(test, 0, memcmp(t->sent, t->data + PAGE_SIZE + 5, 14));
 	KUNIT_EXPECT_NULL(test, memchr_inv(t->sent + 14, 0, 46));
 	KUNIT_EXPECT_TRUE(test, tx_writable(t));
-	KUNIT_EXPECT_EQ(test, t->mp->stats.tx_whole, 2);
+	KUNIT_EXPECT_EQ(test, t->mq->stats.tx_whole, 2);
 }
 
 /* Pages that are not pinned: their part of the frame is copied. */
@@ -461,12 +461,12 @@ static void tx_bounces_what_is_not_pinned(struct kunit *test)
 	atomic_long_add(all, locked);
 	KUNIT_EXPECT_EQ(test, tx_post(test, 1, 3000, 1514), -EIOCBQUEUED);
 	atomic_long_sub(all, locked);
-	mp_tx_flush(t->mp);
+	mp_tx_flush(t->mq);
 	tx_expect(test, 3000, 1514);
-	KUNIT_EXPECT_EQ(test, t->mp->stats.tx_bounced, 1);
-	KUNIT_EXPECT_EQ(test, t->mp->stats.tx_zerocopy, 1);
+	KUNIT_EXPECT_EQ(test, t->mq->stats.tx_bounced, 1);
+	KUNIT_EXPECT_EQ(test, t->mq->stats.tx_zerocopy, 1);
 	tx_sent(t, 2);
-	KUNIT_EXPECT_EQ(test, mp_tx_flush(t->mp), 2);
+	KUNIT_EXPECT_EQ(test, mp_tx_flush(t->mq), 2);
 }
 
 /* More segments than the NIC takes go by an skb, behind what was posted. */
@@ -486,16 +486,16 @@ static void tx_many_segments_fall_back(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, tx_post_iov(test, 0, iov, 16), -EIOCBQUEUED);
 	KUNIT_EXPECT_EQ(test, tx_post_iov(test, 1, iov, 17), -EAGAIN);
 	KUNIT_EXPECT_EQ(test, t->pushed, 1);
-	KUNIT_EXPECT_EQ(test, t->mp->stats.tx_unfit, 1);
+	KUNIT_EXPECT_EQ(test, t->mq->stats.tx_unfit, 1);
 	/* For a while, others do as well; then its skb is waited for. */
-	refcount_add(1, &t->mp->sk.sk_wmem_alloc);
+	refcount_add(1, &t->mq->sk.sk_wmem_alloc);
 	KUNIT_EXPECT_EQ(test, tx_post(test, 1, 0, 1514), -EAGAIN);
-	t->mp->tx_copy_until = 0;
+	t->mq->tx_copy_until = 0;
 	KUNIT_EXPECT_EQ(test, tx_post(test, 1, 0, 1514), -ENOBUFS);
-	mp_tx_flush(t->mp);
+	mp_tx_flush(t->mq);
 	KUNIT_EXPECT_FALSE(test, tx_writable(t));
-	refcount_dec(&t->mp->sk.sk_wmem_alloc);
-	flush_delayed_work(&t->mp->tx_idle);
+	refcount_dec(&t->mq->sk.sk_wmem_alloc);
+	flush_delayed_work(&t->mq->tx_idle);
 	KUNIT_EXPECT_TRUE(test, tx_writable(t));
 	KUNIT_EXPECT_EQ(test, tx_post(test, 1, 0, 1514), -EIOCBQUEUED);
 	/* Not before what was posted is in the ring */
@@ -504,7 +504,7 @@ static void tx_many_segments_fall_back(struct kunit *test)
 	t->room = 1;
 	KUNIT_EXPECT_EQ(test, tx_post_iov(test, 2, iov, 17), -EAGAIN);
 	tx_sent(t, 2);
-	KUNIT_EXPECT_EQ(test, mp_tx_flush(t->mp), 2);
+	KUNIT_EXPECT_EQ(test, mp_tx_flush(t->mq), 2);
 }
 
 static void tx_full_is_told(struct kunit *test)
@@ -518,11 +518,11 @@ static void tx_full_is_told(struct kunit *test)
 			break;
 	KUNIT_EXPECT_EQ(test, i, 512);
 	KUNIT_EXPECT_EQ(test, tx_post(test, i, 0, 1514), -ENOBUFS);
-	mp_tx_flush(t->mp);
+	mp_tx_flush(t->mq);
 	KUNIT_EXPECT_FALSE(test, tx_writable(t));
 	tx_sent(t, 10);
 	KUNIT_EXPECT_TRUE(test, tx_writable(t));
-	KUNIT_EXPECT_EQ(test, mp_tx_flush(t->mp), 10);
+	KUNIT_EXPECT_EQ(test, mp_tx_flush(t->mq), 10);
 	KUNIT_EXPECT_EQ(test, tx_post(test, i, 0, 1514), -EIOCBQUEUED);
 }
 
@@ -535,28 +535,28 @@ static void tx_stop_gives_back(struct kunit *test)
 	t->room = 2;
 	for (i = 0; i < 5; i++)
 		KUNIT_EXPECT_EQ(test, tx_post(test, i, 0, 1514), -EIOCBQUEUED);
-	mp_tx_flush(t->mp);
+	mp_tx_flush(t->mq);
 	/* Nobody says that it sent them: reset */
-	mp_tx_stop(t->mp);
+	mp_tx_stop(t->mq);
 	KUNIT_EXPECT_EQ(test, t->done, 5);
 	KUNIT_EXPECT_EQ(test, t->res[1], TX_HDR + 1514);
 	for (i = 2; i < 5; i++)
 		KUNIT_EXPECT_EQ(test, t->res[i], -ECANCELED);
-	KUNIT_EXPECT_EQ(test, t->mp->stats.tx_rewound, 3);
+	KUNIT_EXPECT_EQ(test, t->mq->stats.tx_rewound, 3);
 	KUNIT_EXPECT_EQ(test, t->pushed, 2);
 	KUNIT_EXPECT_TRUE(test, tx_writable(t));
 
 	/* And it goes on: not at once, so that resets are not often. */
 	t->room = INT_MAX;
 	KUNIT_EXPECT_TRUE(test, t->closed);
-	KUNIT_EXPECT_EQ(test, t->mp->stats.tx_resets, 1);
+	KUNIT_EXPECT_EQ(test, t->mq->stats.tx_resets, 1);
 	KUNIT_EXPECT_EQ(test, tx_post(test, 5, 100, 1000), -EAGAIN);
-	t->mp->tx_held_until = get_jiffies_64();
+	t->mq->tx_held_until = get_jiffies_64();
 	KUNIT_EXPECT_EQ(test, tx_post(test, 5, 100, 1000), -EIOCBQUEUED);
-	mp_tx_flush(t->mp);
+	mp_tx_flush(t->mq);
 	tx_expect(test, 100, 1000);
 	tx_sent(t, 1);
-	KUNIT_EXPECT_EQ(test, mp_tx_flush(t->mp), 1);
+	KUNIT_EXPECT_EQ(test, mp_tx_flush(t->mq), 1);
 }
 
 /* More was posted than the NIC sends while it is waited for: it takes no reset. */
@@ -568,30 +568,30 @@ static void tx_stop_waits_for_the_ring(struct kunit *test)
 	t->room = 2;
 	for (i = 0; i < 5; i++)
 		KUNIT_EXPECT_EQ(test, tx_post(test, i, 0, 1514), -EIOCBQUEUED);
-	mp_tx_flush(t->mp);
+	mp_tx_flush(t->mq);
 	t->late = 60;
-	mp_tx_stop(t->mp);
+	mp_tx_stop(t->mq);
 	KUNIT_EXPECT_EQ(test, t->done, 5);
 	KUNIT_EXPECT_EQ(test, t->res[1], TX_HDR + 1514);
 	for (i = 2; i < 5; i++)
 		KUNIT_EXPECT_EQ(test, t->res[i], -ECANCELED);
-	KUNIT_EXPECT_EQ(test, t->mp->stats.tx_resets, 0);
+	KUNIT_EXPECT_EQ(test, t->mq->stats.tx_resets, 0);
 	KUNIT_EXPECT_FALSE(test, t->closed);
 
 	/* Or it ends while RTNL is waited for. */
 	t->room = 1;
 	t->ended = true;
 	KUNIT_EXPECT_EQ(test, tx_post(test, 5, 100, 1000), -EIOCBQUEUED);
-	mp_tx_flush(t->mp);
+	mp_tx_flush(t->mq);
 	KUNIT_EXPECT_EQ(test, t->pushed, 3);
-	mp_tx_stop(t->mp);
+	mp_tx_stop(t->mq);
 	KUNIT_EXPECT_TRUE(test, t->closed);
-	KUNIT_EXPECT_EQ(test, t->mp->stats.tx_resets, 0);
+	KUNIT_EXPECT_EQ(test, t->mq->stats.tx_resets, 0);
 	KUNIT_EXPECT_EQ(test, t->res[5], TX_HDR + 1000);
 
 	t->room = INT_MAX;
 	KUNIT_EXPECT_EQ(test, tx_post(test, 6, 100, 1000), -EIOCBQUEUED);
-	mp_tx_flush(t->mp);
+	mp_tx_flush(t->mq);
 	KUNIT_EXPECT_EQ(test, t->pushed, 4);
 }
 
@@ -608,11 +608,11 @@ static void tx_bad_memory_is_dropped(struct kunit *test)
 	vm_munmap(t->addr + 2 * PAGE_SIZE, PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, tx_post_iov(test, 1, iov, 3), -EFAULT);
 	KUNIT_EXPECT_EQ(test, tx_post(test, 1, 0, 1514), -EIOCBQUEUED);
-	KUNIT_EXPECT_EQ(test, t->mp->stats.tx_errors, 1);
-	mp_tx_flush(t->mp);
+	KUNIT_EXPECT_EQ(test, t->mq->stats.tx_errors, 1);
+	mp_tx_flush(t->mq);
 	tx_expect(test, 0, 1514);
 	tx_sent(t, 2);
-	KUNIT_EXPECT_EQ(test, mp_tx_flush(t->mp), 2);
+	KUNIT_EXPECT_EQ(test, mp_tx_flush(t->mq), 2);
 }
 
 static struct kunit_case tx_cases[] = {

@@ -193,7 +193,7 @@ struct mpassthru_txq {
  *	run it.  When it returns, no DMA that was under way before goes on, also
  *	when the interface is down or the device does not answer: then its bus
  *	mastering is turned off.  Process context, may sleep;
- *	RTNL held, then mp_dev.lock, and often a vhost virtqueue's mutex around
+ *	RTNL held, then mp_queue.lock, and often a vhost virtqueue's mutex around
  *	both.  Schedules NAPI once: need_wakeup is false at first.
  * @rx_wake: have NAPI of receive queue @queue run soon.  Process context, RCU
  *	read side: must not sleep.  May race with the device going down.
