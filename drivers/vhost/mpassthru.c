@@ -5,7 +5,8 @@
  *
  * Lifetimes.  The file holds the socket, whose memory is struct mp_queue; a
  * vhost-net backend holds the file.  The socket outlives the file while skbs
- * that were sent through it are on the way.
+ * that were sent through it are on the way.  The bound device, struct mp_port,
+ * holds nothing of that: its queues are taken away before they go.
  */
 
 #include <linux/fs.h>
@@ -18,6 +19,7 @@
 
 #include "mpassthru.h"
 #include "mpassthru_mem.h"
+#include "mpassthru_port.h"
 
 static int mp_open(struct inode *inode, struct file *file)
 {
@@ -96,11 +98,11 @@ static void mp_show_fdinfo(struct seq_file *m, struct file *file)
 	struct net_device *dev;
 
 	rcu_read_lock();
-	dev = rcu_dereference(mq->dev);
+	dev = mp_queue_dev(mq);
 	seq_printf(m, "mp-dev:\t%s\n", dev ? dev->name : "-");
+	seq_printf(m, "mp-queue:\t%u\n", dev ? mq->index : 0);
 	rcu_read_unlock();
 
-	seq_puts(m, "mp-queue:\t0\n");
 	mp_rx_show(mq, m);
 	mp_tx_show(mq, m);
 	seq_printf(m, "mp-copied:\t%llu\n",
@@ -168,7 +170,7 @@ struct socket *mpassthru_get_socket(struct file *file)
 		return ERR_PTR(-EINVAL);
 
 	mq = file->private_data;
-	if (!rcu_access_pointer(mq->dev))
+	if (!rcu_access_pointer(mq->port))
 		return ERR_PTR(-ENOTCONN);
 	return &mq->sock;
 }
@@ -199,7 +201,7 @@ int mpassthru_claim(struct socket *sock, unsigned int dir)
 		return 0;
 
 	rcu_read_lock();
-	dev = rcu_dereference(mq->dev);
+	dev = mp_queue_dev(mq);
 	net_notice_ratelimited("mpassthru: process %d cannot %s the descriptor of %s: another vhost device does, of process %d; end that first\n",
 			       task_tgid_nr(current),
 			       dir == READ ? "receive from" : "send to",
@@ -239,16 +241,16 @@ static int __init mp_init(void)
 	err = mp_mem_init();
 	if (err)
 		return err;
-	err = mp_bind_init();
+	err = mp_port_init();
 	if (err)
 		goto err_mem;
 	err = misc_register(&mp_misc);
 	if (err)
-		goto err_bind;
+		goto err_port;
 	return 0;
 
-err_bind:
-	mp_bind_exit();
+err_port:
+	mp_port_exit();
 err_mem:
 	mp_mem_exit();
 	return err;
@@ -258,7 +260,7 @@ module_init(mp_init);
 static void __exit mp_exit(void)
 {
 	misc_deregister(&mp_misc);
-	mp_bind_exit();
+	mp_port_exit();
 	mp_mem_exit();
 }
 module_exit(mp_exit);

@@ -11,6 +11,7 @@
 struct iov_iter;
 struct kiocb;
 struct mp_mem;
+struct mp_port;
 struct mp_rx;
 struct mp_tx;
 struct mpassthru_bind;
@@ -81,14 +82,15 @@ struct mp_stats {
 };
 
 /**
- * struct mp_queue - one open of /dev/net/mp
+ * struct mp_queue - one open of /dev/net/mp: a queue of each direction
  * @sk: holds the frames of copy mode and the transmit accounting
  * @sock: what vhost-net gets
  * @lock: serialises posting, completing, reading and starting or stopping
  *	zero-copy.  Nests inside RTNL, and inside a vhost virtqueue's mutex.
- * @port: what @dev sees of us while bound
- * @dev: the bound device.  Written under RTNL.
- * @dev_tracker: of the reference on @dev
+ * @port: the device of which a queue is bound, or NULL, see mp_queue_dev().
+ *	Written under RTNL; freed after an RCU grace period.
+ * @index: of the queue of the device.  Written under RTNL, constant while there
+ *	is a @port.
  * @rx: zero-copy receive, NULL in copy mode.  Written under RTNL and @lock.
  * @mem: pinned pages, kept from the first start of zero-copy until the device
  *	is unbound or somebody else starts it.  Written under RTNL and @lock.
@@ -117,9 +119,8 @@ struct mp_queue {
 	struct sock			sk;
 	struct socket			sock;
 	struct mutex			lock;	/* see above */
-	struct mpassthru_port		port;
-	struct net_device __rcu		*dev;
-	netdevice_tracker		dev_tracker;
+	struct mp_port __rcu		*port;
+	unsigned int			index;
 	struct mp_rx			*rx;
 	struct mp_mem			*mem;
 	u64				start_full;
@@ -140,11 +141,9 @@ struct mp_queue {
 	struct mp_stats			stats;
 };
 
-/* mpassthru_bind.c: binding a network device */
+/* mpassthru_bind.c: binding, as user space asks for it */
 int mp_bind(struct mp_queue *mq, struct mpassthru_bind __user *argp);
 int mp_unbind(struct mp_queue *mq);
-int mp_bind_init(void);
-void mp_bind_exit(void);
 
 /* mpassthru_tap.c: the ioctls of a tap */
 long mp_tap_ioctl(struct mp_queue *mq, unsigned int cmd, unsigned long arg);
@@ -175,15 +174,10 @@ void mp_tx_show(struct mp_queue *mq, struct seq_file *m);
 void mp_tx_wake(struct mpassthru_txq *txq);
 
 /* mpassthru_copy.c: copy mode and transmit */
-void mp_copy_divert(struct mpassthru_port *port, struct sk_buff *skb);
+void mp_copy_divert(struct mp_queue *mq, struct sk_buff *skb, bool zerocopy);
 ssize_t mp_copy_read(struct mp_queue *mq, struct iov_iter *to, bool noblock);
 ssize_t mp_copy_write(struct mp_queue *mq, struct iov_iter *from, bool noblock);
 void mp_copy_write_xdp(struct mp_queue *mq, struct xdp_buff *xdp);
 int mp_copy_peek_len(struct mp_queue *mq);
-
-static inline struct mp_queue *mp_from_port(struct mpassthru_port *port)
-{
-	return container_of(port, struct mp_queue, port);
-}
 
 #endif /* _VHOST_MPASSTHRU_H */

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Binding a network device.  It is held until MPASSTHRU_UNBINDDEV, release of
- * the file or the device's NETDEV_UNREGISTER, all of which run mp_unbind_dev()
- * under RTNL.
+ * MPASSTHRU_BINDDEV and MPASSTHRU_UNBINDDEV: what user space asks, and what it
+ * is told.  The rest is in mpassthru_port.c.
  */
 
 #include <linux/capability.h>
@@ -13,117 +12,17 @@
 #include <uapi/linux/mpassthru.h>
 
 #include "mpassthru.h"
-
-static const struct mpassthru_port_ops mp_port_ops = {
-	.divert		= mp_copy_divert,
-	.rx_tap		= mp_rx_tap,
-	.rx_flush	= mp_rx_flush,
-	.tx_flush	= mp_tx_wake,
-};
-
-/* Keeps other users of an rx_handler (bridge, bond, macvlan, ...) away.  Frames
- * are diverted before, but for those of an ifb, and while the port is being
- * attached or detached.
- */
-static rx_handler_result_t mp_rx_handler(struct sk_buff **pskb)
-{
-	/* Not from the wire. */
-	if ((*pskb)->pkt_type == PACKET_LOOPBACK)
-		return RX_HANDLER_PASS;
-	kfree_skb(*pskb);
-	return RX_HANDLER_CONSUMED;
-}
-
-static int mp_bind_check(struct net_device *dev, struct mpassthru_port *port,
-			 struct netlink_ext_ack *extack)
-{
-	int err;
-
-	if (mpassthru_bound(dev)) {
-		NL_SET_ERR_MSG_FMT(extack, "%s is bound already", dev->name);
-		return -EBUSY;
-	}
-	/* Suspended, or the PCI core is recovering it from an error. */
-	if (!netif_device_present(dev)) {
-		NL_SET_ERR_MSG_FMT(extack,
-				   "%s is suspended or in recovery: try again",
-				   dev->name);
-		return -ENODEV;
-	}
-
-	err = netdev_mp_port_prep(dev, port, extack);
-	if (err)
-		return err;
-
-	/* A frame is one buffer, and no longer than a page. */
-	if (port->hdr_len || port->npages != 1) {
-		NL_SET_ERR_MSG_FMT(extack,
-				   "%s splits frames: hdr_len %d, npages %d",
-				   dev->name, port->hdr_len, port->npages);
-		return -EOPNOTSUPP;
-	}
-	/* Of a device that is down the driver alone knows. */
-	if (netif_running(dev) && dev->real_num_rx_queues != 1) {
-		NL_SET_ERR_MSG_FMT(extack,
-				   "%s has %u queues: run ethtool -L %s combined 1",
-				   dev->name, dev->real_num_rx_queues,
-				   dev->name);
-		return -EINVAL;
-	}
-	if (netdev_is_rx_handler_busy(dev) || netdev_has_any_upper_dev(dev)) {
-		NL_SET_ERR_MSG_FMT(extack,
-				   "%s belongs to a bridge, bond, macvlan or vlan: take it out",
-				   dev->name);
-		return -EBUSY;
-	}
-	if (dev_xdp_prog_count(dev)) {
-		NL_SET_ERR_MSG_FMT(extack,
-				   "%s runs an XDP program: ip link set %s xdp off",
-				   dev->name, dev->name);
-		return -EBUSY;
-	}
-
-	return 0;
-}
-
-static int mp_bind_dev(struct mp_queue *mq, struct net_device *dev,
-		       struct netlink_ext_ack *extack)
-{
-	int err;
-
-	err = mp_bind_check(dev, &mq->port, extack);
-	if (err)
-		return err;
-
-	err = netdev_rx_handler_register(dev, mp_rx_handler, mq);
-	if (err) {
-		NL_SET_ERR_MSG_FMT(extack, "%s takes no rx_handler", dev->name);
-		return err;
-	}
-
-	mq->port.ops = &mp_port_ops;
-	err = netdev_mp_port_attach(dev, &mq->port);
-	if (err) {
-		netdev_rx_handler_unregister(dev);
-		return err;
-	}
-
-	netdev_hold(dev, &mq->dev_tracker, GFP_KERNEL);
-	mq->port.drv->port_changed(dev);
-	rcu_assign_pointer(mq->dev, dev);
-	mp_tx_bound(mq);
-	return 0;
-}
+#include "mpassthru_port.h"
 
 /* @parent was resumed, and is that of the device, if the name is still its. */
-static int mp_bind_name(struct mp_queue *mq, const char *ifname,
+static int mp_bind_name(struct mp_queue *mq, const struct mpassthru_bind *bind,
 			struct device *parent, struct netlink_ext_ack *extack)
 {
 	struct net_device *dev;
 
 	ASSERT_RTNL();
 
-	dev = rtnl_dereference(mq->dev);
+	dev = mp_queue_dev(mq);
 	if (dev) {
 		NL_SET_ERR_MSG_FMT(extack,
 				   "this descriptor is bound to %s already",
@@ -131,15 +30,15 @@ static int mp_bind_name(struct mp_queue *mq, const char *ifname,
 		return -EBUSY;
 	}
 
-	dev = __dev_get_by_name(sock_net(&mq->sk), ifname);
+	dev = __dev_get_by_name(sock_net(&mq->sk), bind->ifname);
 	if (!dev || dev->dev.parent != parent) {
 		NL_SET_ERR_MSG_FMT(extack,
 				   "no device %s in this network namespace",
-				   ifname);
+				   bind->ifname);
 		return -ENODEV;
 	}
 
-	return mp_bind_dev(mq, dev, extack);
+	return mp_port_bind(mq, dev, bind->queue, extack);
 }
 
 /* The parent of the device of that name, with a reference, or NULL. */
@@ -160,45 +59,24 @@ static struct device *mp_parent(struct mp_queue *mq, const char *ifname)
 /* The device is resumed before RTNL is taken: a suspend that is under way may
  * wait for RTNL, and a resume waits for it to end.
  */
-static int mp_bind_resumed(struct mp_queue *mq, const char *ifname,
+static int mp_bind_resumed(struct mp_queue *mq,
+			   const struct mpassthru_bind *bind,
 			   struct netlink_ext_ack *extack)
 {
-	struct device *parent = mp_parent(mq, ifname);
+	struct device *parent = mp_parent(mq, bind->ifname);
 	int err;
 
 	/* Whether it works is seen by netif_device_present(). */
 	if (parent)
 		pm_runtime_get_sync(parent);
 	rtnl_lock();
-	err = mp_bind_name(mq, ifname, parent, extack);
+	err = mp_bind_name(mq, bind, parent, extack);
 	rtnl_unlock();
 	if (parent)
 		pm_runtime_put(parent);
 	put_device(parent);
 
 	return err;
-}
-
-/* Undoes mp_bind_dev().  After mp_rx_unbind() no kiocb is left; after
- * netdev_mp_port_detach() no frame is diverted any more, and no sender holds
- * the device, for it waits for RCU readers.
- */
-static void mp_unbind_dev(struct mp_queue *mq)
-{
-	struct net_device *dev = rtnl_dereference(mq->dev);
-	struct mp_tx *tx;
-
-	ASSERT_RTNL();
-
-	mp_rx_unbind(mq);
-	tx = mp_tx_unbind(mq);
-	RCU_INIT_POINTER(mq->dev, NULL);
-	netdev_mp_port_detach(dev);
-	mp_tx_free(tx);
-	netdev_rx_handler_unregister(dev);
-	mq->port.drv->port_changed(dev);
-	netdev_put(dev, &mq->dev_tracker);
-	skb_queue_purge(&mq->sk.sk_receive_queue);
 }
 
 static void mp_put_msg(const struct mpassthru_bind *bind,
@@ -236,6 +114,7 @@ static void mp_put_msg(const struct mpassthru_bind *bind,
  * * -ENODEV: no such device in that namespace, or it is not present
  * * -EBUSY: bound, or used by a bridge, bond, XDP program, AF_XDP, ...
  * * -EOPNOTSUPP: the driver has no mpassthru port, or one that we cannot use
+ * * -ENOMEM: no memory
  * * any other error of the driver's
  */
 int mp_bind(struct mp_queue *mq, struct mpassthru_bind __user *argp)
@@ -258,7 +137,7 @@ int mp_bind(struct mp_queue *mq, struct mpassthru_bind __user *argp)
 			       "binding needs CAP_NET_ADMIN in the network namespace");
 		err = -EPERM;
 	} else {
-		err = mp_bind_resumed(mq, bind.ifname, &extack);
+		err = mp_bind_resumed(mq, &bind, &extack);
 	}
 
 	if (err)
@@ -278,62 +157,11 @@ int mp_bind(struct mp_queue *mq, struct mpassthru_bind __user *argp)
  */
 int mp_unbind(struct mp_queue *mq)
 {
-	int err = -ENOTCONN;
+	int err;
 
 	rtnl_lock();
-	if (rtnl_dereference(mq->dev)) {
-		mp_unbind_dev(mq);
-		err = 0;
-	}
+	err = mp_port_unbind(mq);
 	rtnl_unlock();
 
 	return err;
-}
-
-static int mp_netdev_event(struct notifier_block *nb, unsigned long event,
-			   void *ptr)
-{
-	struct net_device *dev = netdev_notifier_info_to_dev(ptr);
-	struct mpassthru_port *port = rtnl_dereference(dev->mp_port);
-
-	/* A port that others attached is theirs. */
-	if (!port || port->ops != &mp_port_ops)
-		return NOTIFY_DONE;
-
-	switch (event) {
-	case NETDEV_UNREGISTER:
-		/* Also when it moves to another network namespace. */
-		mp_unbind_dev(mp_from_port(port));
-		break;
-	case NETDEV_DOWN:
-	case NETDEV_CHANGE:
-		mp_tx_changed(mp_from_port(port));
-		break;
-	}
-	return NOTIFY_DONE;
-}
-
-static struct notifier_block mp_netdev_notifier = {
-	.notifier_call	= mp_netdev_event,
-};
-
-/**
- * mp_bind_init - follow network devices that go away
- *
- * Context: process, takes RTNL.
- * Return: 0 or an error of register_netdevice_notifier().
- */
-int __init mp_bind_init(void)
-{
-	return register_netdevice_notifier(&mp_netdev_notifier);
-}
-
-/**
- * mp_bind_exit - undo mp_bind_init()
- *
- * Context: process, takes RTNL.
- */
-void mp_bind_exit(void)
-{
-	unregister_netdevice_notifier(&mp_netdev_notifier);
 }

@@ -18,6 +18,7 @@
 
 #include "../net/tun_vnet.h"
 #include "mpassthru.h"
+#include "mpassthru_port.h"
 
 /* Neighbour code has some assumptions on HH_DATA_MOD alignment */
 #define MP_RESERVE	HH_DATA_OFF(ETH_HLEN)
@@ -56,10 +57,16 @@ static void mp_copy_segment(struct mp_queue *mq, struct sk_buff *skb,
 	}
 }
 
-/* &mpassthru_port_ops.divert */
-void mp_copy_divert(struct mpassthru_port *port, struct sk_buff *skb)
+/**
+ * mp_copy_divert - have a frame wait for its reader
+ * @mq: queue that received it
+ * @skb: as of &mpassthru_port_ops.divert; consumed
+ * @zerocopy: @mq has been switched to zero-copy
+ *
+ * Context: softirq, RCU read side.
+ */
+void mp_copy_divert(struct mp_queue *mq, struct sk_buff *skb, bool zerocopy)
 {
-	struct mp_queue *mq = mp_from_port(port);
 	netdev_features_t features;
 
 	skb = skb_share_check(skb, GFP_ATOMIC);
@@ -81,7 +88,7 @@ void mp_copy_divert(struct mpassthru_port *port, struct sk_buff *skb)
 	/* A straggler, held back in GRO or a backlog while the ring was
 	 * switched to zero-copy: it would wait here for the switch back.
 	 */
-	if (unlikely(READ_ONCE(port->rxq))) {
+	if (unlikely(zerocopy)) {
 		kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED);
 		goto dropped;
 	}
@@ -249,7 +256,7 @@ static int mp_send_skb(struct mp_queue *mq, struct sk_buff *skb,
 
 	/* Unbinding waits for RCU readers before it gives up the device. */
 	rcu_read_lock();
-	dev = rcu_dereference(mq->dev);
+	dev = mp_queue_dev(mq);
 	if (!dev) {
 		err = -ENOTCONN;
 		goto err_unlock;

@@ -44,11 +44,12 @@
 #include "mpassthru.h"
 #include "mpassthru_buf.h"
 #include "mpassthru_mem.h"
+#include "mpassthru_port.h"
 
 /* Posted buffers at most; more are left where they are (-ENOBUFS). */
 #define MP_RX_SIZE		1024
 
-/* A frame fits one page (see mp_bind_check()), at any offset. */
+/* A frame fits one page (see mp_port_check()), at any offset. */
 #define MP_SLOT_PAGES		2
 
 /* Segments kept with the slot: of a header apart from the frame. */
@@ -96,24 +97,27 @@ struct mp_slot {
 
 /**
  * struct mp_rx - a receive queue while zero-copy is on
- * @rxq: what the driver sees
- * @done: end of the completed part of the FIFO
- * @hdr_sz: bytes in front of a frame, constant while zero-copy is on
+ * @mq: whose it is
+ * @hdr_sz: bytes in front of a frame
  * @data_len: longest frame in bytes
  * @mem: pinned pages, &mp_queue.mem
- * @bounces: bounce pages
  * @slots: MP_RX_SIZE of them
+ * @rxq: what the driver sees
+ * @done: end of the completed part of the FIFO
+ * @bounces: bounce pages
  *
- * Protected by mp_queue.lock, except for the driver's part of @rxq.
+ * What is in front of @rxq is constant while zero-copy is on.  The rest is
+ * protected by mp_queue.lock, except for the driver's part of @rxq.
  */
 struct mp_rx {
-	struct mpassthru_rxq	rxq;
-	u32			done;
+	struct mp_queue		*mq;
 	unsigned int		hdr_sz;
 	unsigned int		data_len;
 	struct mp_mem		*mem;
-	struct mp_bounces	bounces;
 	struct mp_slot		*slots;
+	struct mpassthru_rxq	rxq;
+	u32			done;
+	struct mp_bounces	bounces;
 };
 
 static struct mp_slot *mp_slot(struct mp_rx *rx, u32 idx)
@@ -429,34 +433,47 @@ static int mp_rx_set_mem(struct mp_queue *mq, struct net_device *dev,
 	return 0;
 }
 
+/* Have the driver arm the ring from @rxq, or, where that is NULL, with host
+ * memory.  RTNL held.
+ */
+static void mp_rx_switch(struct mp_rx *rx, struct mpassthru_rxq *rxq)
+{
+	struct mpassthru_port *shared = rx->rxq.port;
+	unsigned int queue = rx->rxq.queue;
+
+	WRITE_ONCE(shared->rxq[queue], rxq);
+	shared->drv->rx_restart(shared->dev, queue);
+}
+
 /* Takes over *@rx and *@mem, and sets them to NULL, when it needs them. */
 static int mp_rx_start_locked(struct mp_queue *mq, struct mp_rx **new,
 			      struct mp_mem **mem)
 {
-	struct net_device *dev = rtnl_dereference(mq->dev);
+	struct mp_port *port = rtnl_dereference(mq->port);
 	struct mp_rx *rx = *new;
 	int err;
 
 	if (mq->rx)
 		return 0;
-	if (!dev)
+	if (!port)
 		return -ENOTCONN;
-	err = mp_rx_set_mem(mq, dev, mem);
+	err = mp_rx_set_mem(mq, port->shared.dev, mem);
 	if (err)
 		return err;
 
 	rx->hdr_sz = mq->vnet_hdr_sz;
-	rx->data_len = mq->port.data_len;
+	rx->data_len = port->shared.data_len;
 	rx->mem = mq->mem;
 	rx->bounces.dev = mq->mem->dev;
-	rx->rxq.port = &mq->port;
+	rx->mq = mq;
+	rx->rxq.port = &port->shared;
+	rx->rxq.queue = mq->index;
 	*new = NULL;
 
 	/* No frame is queued by mp_copy_divert() that is younger.  One that is
 	 * on its way there is dropped, see mp_rx_check(), and not waited for.
 	 */
-	WRITE_ONCE(mq->port.rxq, &rx->rxq);
-	mq->port.drv->rx_restart(dev, 0);
+	mp_rx_switch(rx, &rx->rxq);
 	WRITE_ONCE(mq->rx, rx);
 	return 0;
 }
@@ -486,7 +503,7 @@ static int mp_rx_start(struct mp_queue *mq)
 	int err;
 
 	/* A guest's kicks come to here: leave RTNL alone. */
-	if (!rcu_access_pointer(mq->dev))
+	if (!rcu_access_pointer(mq->port))
 		return -ENOTCONN;
 	/* A kernel thread has neither the user nor the limit to charge. */
 	if (!current->mm || current->flags & PF_KTHREAD)
@@ -553,10 +570,11 @@ out:
  */
 void mp_rx_stop(struct mp_queue *mq)
 {
-	struct net_device *dev = rtnl_dereference(mq->dev);
 	struct mp_slot *slot;
 	struct mp_rx *rx;
 	u32 idx;
+
+	ASSERT_RTNL();
 
 	mutex_lock(&mq->lock);
 	rx = mq->rx;
@@ -567,8 +585,7 @@ void mp_rx_stop(struct mp_queue *mq)
 	 * is with the NIC, when rx_restart() returns: only then may pages be
 	 * unmapped and unpinned.
 	 */
-	WRITE_ONCE(mq->port.rxq, NULL);
-	mq->port.drv->rx_restart(dev, 0);
+	mp_rx_switch(rx, NULL);
 
 	for (idx = rx->done; idx != rx->rxq.posted; idx++) {
 		slot = mp_slot(rx, idx);
@@ -655,7 +672,7 @@ static int mp_rx_append(struct mp_queue *mq, struct mp_slot *slot,
 			struct kiocb *iocb)
 {
 	struct mp_rx *rx = mq->rx;
-	struct net_device *dev;
+	struct mp_port *port;
 	bool wake;
 
 	mp_slot_sync_for_device(rx, slot);
@@ -668,12 +685,28 @@ static int mp_rx_append(struct mp_queue *mq, struct mp_slot *slot,
 
 	if (unlikely(wake)) {
 		rcu_read_lock();
-		dev = rcu_dereference(mq->dev);
-		if (dev)
-			mq->port.drv->rx_wake(dev, 0);
+		port = rcu_dereference(mq->port);
+		if (port)
+			port->shared.drv->rx_wake(port->shared.dev, mq->index);
 		rcu_read_unlock();
 	}
 	return -EIOCBQUEUED;
+}
+
+/* Is it too short to be posted?  With mp_queue.lock held, and zero-copy off, so
+ * that the device may go at any time.
+ */
+static bool mp_rx_too_short(struct mp_queue *mq, const struct iov_iter *to)
+{
+	struct mp_port *port;
+	bool ret;
+
+	rcu_read_lock();
+	port = rcu_dereference(mq->port);
+	ret = port && iov_iter_count(to) < mq->vnet_hdr_sz +
+					   port->shared.data_len;
+	rcu_read_unlock();
+	return ret;
 }
 
 /* As mp_rx_post(), if nothing has to be pinned or allocated; else -ENOENT. */
@@ -694,8 +727,7 @@ static int mp_rx_post_hit(struct mp_queue *mq, struct kiocb *iocb,
 		 * short: frames that come in between are lost.
 		 */
 		err = -EMSGSIZE;
-		if (rcu_access_pointer(mq->dev) && iov_iter_count(to) <
-		    mq->vnet_hdr_sz + mq->port.data_len)
+		if (mp_rx_too_short(mq, to))
 			goto err_unlock;
 		mutex_unlock(&mq->lock);
 		err = mp_rx_start(mq);
@@ -878,17 +910,17 @@ static noinline int mp_rx_post_miss(struct mp_queue *mq, struct kiocb *iocb,
  * mp_rx_post - append a buffer to the FIFO
  * @mq: queue
  * @iocb: completed in mp_rx_complete() or mp_rx_stop().  Its ki_complete() is
- *	called with mp_queue.lock held, and RTNL as well when it is cancelled: it
- *	may neither sleep nor take a lock that is held while posting.  ki_pos is
- *	where in the buffer the frame is to begin, in bytes.
+ *	called with mp_queue.lock held, and RTNL as well when it is cancelled:
+ *	it may neither sleep nor take a lock that is held while posting.  ki_pos
+ *	is where in the buffer the frame is to begin, in bytes.
  * @to: the buffer: header, then at least &mpassthru_port.data_len bytes
  *
  * The first one switches the device to zero-copy.
  *
  * Context: process, not a kernel thread; the address space of @to is current.
  * Handles faults in @to, and allocates memory that is charged to the memory
- * cgroup.  Takes mmap_lock, RTNL, then mp_queue.lock; the last two only for what
- * does not depend on the poster.
+ * cgroup.  Takes mmap_lock, RTNL, then mp_queue.lock; the last two only for
+ * what does not depend on the poster.
  * Return: -EIOCBQUEUED, or without @iocb being queued:
  *
  * * -EAGAIN: not now, copy and ask again: frames wait that were received in
@@ -1138,7 +1170,7 @@ EXPORT_SYMBOL_IF_KUNIT(mp_rx_complete);
 /* &mpassthru_port_ops.rx_flush */
 void mp_rx_flush(struct mpassthru_rxq *rxq)
 {
-	struct mp_queue *mq = mp_from_port(rxq->port);
+	struct mp_queue *mq = container_of(rxq, struct mp_rx, rxq)->mq;
 
 	/* Pairs with smp_mb() in mp_rx_complete_present(). */
 	smp_mb();
@@ -1200,7 +1232,7 @@ void mp_rx_show(struct mp_queue *mq, struct seq_file *m)
 		bounced += mq->stats.bounced[i];
 
 	seq_printf(m, "mp-mode:\t%s\n", mq->rx ? "zero-copy" :
-		   rcu_access_pointer(mq->dev) ? "copy" : "unbound");
+		   rcu_access_pointer(mq->port) ? "copy" : "unbound");
 	seq_printf(m, "mp-deferred:\t%llu\n", mq->stats.deferred);
 	seq_printf(m, "mp-posted:\t%llu\n", mq->stats.posted);
 	seq_printf(m, "mp-outstanding:\t%u\n", outstanding);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The socket of an mp device, as vhost-net uses it.
+ * The socket of a descriptor, as vhost-net uses it.
  */
 
 #include <kunit/visibility.h>
@@ -159,15 +159,15 @@ static void mp_write_space(struct sock *sk)
 }
 
 /**
- * mp_sock_alloc - make an mp device, which is a socket
- * @net: the network namespace whose devices it may bind
+ * mp_sock_alloc - make a queue, which is a socket
+ * @net: the network namespace in which it finds the device to be bound
  * @file: what holds it
  *
  * It is freed when @file, by sock_put(), and the last frame that was sent
  * through it have let go of it.
  *
  * Context: process.
- * Return: the mp device, or NULL: no memory.
+ * Return: the queue, bound to no device, or NULL: no memory.
  */
 struct mp_queue *mp_sock_alloc(struct net *net, struct file *file)
 {

@@ -13,6 +13,7 @@
 
 #include "../net/tun_vnet.h"
 #include "mpassthru.h"
+#include "mpassthru_port.h"
 
 #define MP_IFF_FLAGS	(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR)
 #define MP_TUN_OFFLOADS	(TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | \
@@ -27,7 +28,7 @@ static int mp_get_iff(struct mp_queue *mq, struct ifreq __user *ifr)
 	struct net_device *dev;
 
 	rtnl_lock();
-	dev = rtnl_dereference(mq->dev);
+	dev = mp_queue_dev(mq);
 	if (dev)
 		strscpy(name, dev->name);
 	rtnl_unlock();
@@ -81,7 +82,7 @@ static int mp_get_hwaddr(struct mp_queue *mq, struct ifreq __user *ifr)
 	struct net_device *dev;
 
 	rtnl_lock();
-	dev = rtnl_dereference(mq->dev);
+	dev = mp_queue_dev(mq);
 	if (dev) {
 		strscpy(name, dev->name);
 		netif_get_mac_address((struct sockaddr *)&ss, dev_net(dev),
@@ -110,7 +111,7 @@ static int mp_set_hwaddr(struct mp_queue *mq, struct ifreq __user *ifr)
 		return -EFAULT;
 
 	rtnl_lock();
-	dev = rtnl_dereference(mq->dev);
+	dev = mp_queue_dev(mq);
 	if (dev)
 		err = dev_set_mac_address_user(dev, &ss, NULL);
 	rtnl_unlock();

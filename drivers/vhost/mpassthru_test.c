@@ -2,6 +2,7 @@
 /* KUnit tests of what needs no NIC: port, FIFO, pinned pages, posting. */
 
 #include <kunit/device.h>
+#include <kunit/test-bug.h>
 #include <kunit/test.h>
 #include <linux/completion.h>
 #include <linux/cpumask.h>
@@ -21,6 +22,7 @@
 
 #include "mpassthru.h"
 #include "mpassthru_mem.h"
+#include "mpassthru_port.h"
 
 /* Port */
 
@@ -29,6 +31,7 @@ static int port_prep(struct net_device *dev, struct mpassthru_port *port,
 {
 	struct mpassthru_port *answer = netdev_priv(dev);
 
+	port->max_queues = answer->max_queues;
 	port->hdr_len = answer->hdr_len;
 	port->data_len = answer->data_len;
 	port->npages = answer->npages;
@@ -70,31 +73,34 @@ static int port_ask(struct net_device *dev, struct mpassthru_port *port,
 }
 
 static const struct {
-	int hdr_len, data_len, npages, err;
+	int hdr_len, data_len, npages, max_queues, err;
 } port_answers[] = {
-	{ 0, 1518, 1, 0 },
-	{ 0, PAGE_SIZE, 1, 0 },
-	{ 128, PAGE_SIZE + 1, 2, 0 },
-	{ PAGE_SIZE - 1, ETH_ZLEN, 1, 0 },
-	{ 0, MAX_SKB_FRAGS * PAGE_SIZE, MAX_SKB_FRAGS, 0 },
-	{ 0, 0, 1, -EINVAL },
-	{ 0, -1, 1, -EINVAL },
-	{ 0, ETH_ZLEN - 1, 1, -EINVAL },
-	{ 0, PAGE_SIZE + 1, 1, -EINVAL },
-	{ 0, PAGE_SIZE, 2, -EINVAL },
-	{ 0, 1518, 0, -EINVAL },
-	{ 0, 1518, -1, -EINVAL },
-	{ 0, 1518, INT_MAX, -EINVAL },
-	{ 0, 1518, MAX_SKB_FRAGS + 1, -EINVAL },
-	{ -1, 1518, 1, -EINVAL },
-	{ PAGE_SIZE, 1518, 1, -EINVAL },
+	{ 0, 1518, 1, 1, 0 },
+	{ 0, PAGE_SIZE, 1, 1, 0 },
+	{ 128, PAGE_SIZE + 1, 2, 1, 0 },
+	{ PAGE_SIZE - 1, ETH_ZLEN, 1, 1, 0 },
+	{ 0, MAX_SKB_FRAGS * PAGE_SIZE, MAX_SKB_FRAGS, 1, 0 },
+	{ 0, 1518, 1, MPASSTHRU_QUEUES, 0 },
+	{ 0, 0, 1, 1, -EINVAL },
+	{ 0, -1, 1, 1, -EINVAL },
+	{ 0, ETH_ZLEN - 1, 1, 1, -EINVAL },
+	{ 0, PAGE_SIZE + 1, 1, 1, -EINVAL },
+	{ 0, PAGE_SIZE, 2, 1, -EINVAL },
+	{ 0, 1518, 0, 1, -EINVAL },
+	{ 0, 1518, -1, 1, -EINVAL },
+	{ 0, 1518, INT_MAX, 1, -EINVAL },
+	{ 0, 1518, MAX_SKB_FRAGS + 1, 1, -EINVAL },
+	{ -1, 1518, 1, 1, -EINVAL },
+	{ PAGE_SIZE, 1518, 1, 1, -EINVAL },
+	{ 0, 1518, 1, 0, -EINVAL },
+	{ 0, 1518, 1, MPASSTHRU_QUEUES + 1, -EINVAL },
 };
 
 static void port_rejects_what_makes_no_sense(struct kunit *test)
 {
 	struct net_device *dev = port_netdev(test);
 	struct mpassthru_port *answer = netdev_priv(dev);
-	char numbers[80];
+	char numbers[100];
 	int i;
 
 	dev->netdev_ops = &port_netdev_ops;
@@ -106,14 +112,16 @@ static void port_rejects_what_makes_no_sense(struct kunit *test)
 		answer->hdr_len = port_answers[i].hdr_len;
 		answer->data_len = port_answers[i].data_len;
 		answer->npages = port_answers[i].npages;
+		answer->max_queues = port_answers[i].max_queues;
 		KUNIT_EXPECT_EQ_MSG(test, port_answers[i].err,
 				    port_ask(dev, &port, &extack),
 				    "answer %d", i);
 		if (!port_answers[i].err)
 			continue;
 		snprintf(numbers, sizeof(numbers),
-			 "hdr_len %d, data_len %d, npages %d", answer->hdr_len,
-			 answer->data_len, answer->npages);
+			 "hdr_len %d, data_len %d, npages %d, max_queues %u",
+			 answer->hdr_len, answer->data_len, answer->npages,
+			 answer->max_queues);
 		KUNIT_ASSERT_NOT_NULL(test, extack._msg);
 		KUNIT_EXPECT_NOT_NULL(test, strstr(extack._msg, numbers));
 	}
@@ -152,10 +160,96 @@ static void port_is_attached_once(struct kunit *test)
 	rtnl_unlock();
 }
 
+static void port_changed(struct net_device *dev)
+{
+}
+
+static const struct mpassthru_driver_ops port_queues_ops = {
+	.port_changed	= port_changed,
+};
+
+static void port_receive(struct kunit *test, struct net_device *dev, u16 queue)
+{
+	struct sk_buff *skb = netdev_alloc_skb(dev, ETH_ZLEN);
+	struct mpassthru_port *shared;
+
+	KUNIT_EXPECT_NOT_NULL(test, skb);
+	if (!skb)
+		return;
+	skb_put_zero(skb, ETH_ZLEN);
+	skb->protocol = eth_type_trans(skb, dev);
+	skb_record_rx_queue(skb, queue);
+	local_bh_disable();
+	rcu_read_lock();
+	shared = rcu_dereference(dev->mp_port);
+	shared->ops->divert(shared, skb);
+	rcu_read_unlock();
+	local_bh_enable();
+}
+
+static void port_has_frames(struct kunit *test, struct mp_queue *mq, int n)
+{
+	KUNIT_EXPECT_EQ(test, skb_queue_len(&mq->sk.sk_receive_queue), n);
+}
+
+static void port_lives_as_long_as_its_queues(struct kunit *test)
+{
+	struct net_device *dev = port_netdev(test);
+	struct mpassthru_port *answer = netdev_priv(dev);
+	struct netlink_ext_ack extack = {};
+	struct mp_queue *mq[3];
+	int i;
+
+	dev->netdev_ops = &port_netdev_ops;
+	set_bit(__LINK_STATE_PRESENT, &dev->state);
+	answer->max_queues = 2;
+	answer->data_len = 1518;
+	answer->npages = 1;
+	answer->drv = &port_queues_ops;
+	for (i = 0; i < ARRAY_SIZE(mq); i++) {
+		mq[i] = mp_sock_alloc(&init_net, NULL);
+		KUNIT_ASSERT_NOT_NULL(test, mq[i]);
+	}
+
+	rtnl_lock();
+	KUNIT_EXPECT_EQ(test, -EINVAL, mp_port_bind(mq[2], dev, 2, &extack));
+	KUNIT_EXPECT_FALSE(test, mpassthru_bound(dev));
+	KUNIT_EXPECT_EQ(test, -ENOTCONN, mp_port_unbind(mq[2]));
+	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[1], dev, 1, &extack));
+	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[0], dev, 0, &extack));
+	KUNIT_EXPECT_EQ(test, -EBUSY, mp_port_bind(mq[2], dev, 1, &extack));
+
+	for (i = 0; i < 3; i++)
+		port_receive(test, dev, 1);
+	port_receive(test, dev, 0);
+	/* Of another device: it goes to the first. */
+	port_receive(test, dev, 2);
+	port_has_frames(test, mq[0], 2);
+	port_has_frames(test, mq[1], 3);
+
+	KUNIT_EXPECT_EQ(test, 0, mp_port_unbind(mq[0]));
+	KUNIT_EXPECT_TRUE(test, mpassthru_bound(dev));
+	port_receive(test, dev, 0);
+	port_has_frames(test, mq[0], 0);
+	port_has_frames(test, mq[1], 3);
+
+	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[2], dev, 0, &extack));
+	KUNIT_EXPECT_EQ(test, 0, mp_port_unbind(mq[1]));
+	port_receive(test, dev, 0);
+	port_has_frames(test, mq[2], 1);
+	KUNIT_EXPECT_EQ(test, 0, mp_port_unbind(mq[2]));
+	KUNIT_EXPECT_FALSE(test, mpassthru_bound(dev));
+	rtnl_unlock();
+
+	for (i = 0; i < ARRAY_SIZE(mq); i++)
+		sock_put(&mq[i]->sk);
+}
+
 static struct kunit_case port_cases[] = {
 	KUNIT_CASE(port_rejects_what_makes_no_sense),
 	KUNIT_CASE(port_needs_the_hook),
 	KUNIT_CASE(port_is_attached_once),
+	KUNIT_CASE(port_lives_as_long_as_its_queues),
 	{}
 };
 
@@ -1147,9 +1241,11 @@ static struct kunit_suite cache_suite = {
 #define RX_BUFS		64
 #define RX_DATA_LEN	1518
 #define RX_HDR		12
+#define RX_QUEUE	3
 
 struct rx_test {
 	struct mp_queue		*mq;
+	struct mp_port		port;
 	struct device		*parent;
 	struct net_device	*dev;
 	unsigned long		addr;
@@ -1168,6 +1264,7 @@ static void rx_done(struct kiocb *iocb, long res)
 
 static void rx_restart(struct net_device *dev, unsigned int queue)
 {
+	KUNIT_EXPECT_EQ(kunit_get_current_test(), queue, RX_QUEUE);
 }
 
 static const struct mpassthru_driver_ops rx_driver_ops = {
@@ -1202,11 +1299,12 @@ static int rx_init(struct kunit *test)
 	t->mq = mp_sock_alloc(&init_net, NULL);
 	KUNIT_ASSERT_NOT_NULL(test, t->mq);
 	t->mq->vnet_hdr_sz = RX_HDR;
-	t->mq->port.data_len = RX_DATA_LEN;
-	t->mq->port.dev = t->dev;
-	t->mq->port.drv = &rx_driver_ops;
-	t->mq->port.ops = &rx_port_ops;
-	rcu_assign_pointer(t->mq->dev, t->dev);
+	t->mq->index = RX_QUEUE;
+	t->port.shared.data_len = RX_DATA_LEN;
+	t->port.shared.dev = t->dev;
+	t->port.shared.drv = &rx_driver_ops;
+	t->port.shared.ops = &rx_port_ops;
+	rcu_assign_pointer(t->mq->port, &t->port);
 	return 0;
 }
 
@@ -1225,7 +1323,7 @@ static void rx_exit(struct kunit *test)
 		return;
 	rtnl_lock();
 	mp_rx_unbind(t->mq);
-	RCU_INIT_POINTER(t->mq->dev, NULL);
+	RCU_INIT_POINTER(t->mq->port, NULL);
 	rtnl_unlock();
 	sock_put(&t->mq->sk);
 }
@@ -1266,12 +1364,13 @@ static int rx_post(struct kunit *test, int i)
 static void rx_receive(struct kunit *test, unsigned int len, unsigned int flags)
 {
 	struct rx_test *t = test->priv;
+	struct mpassthru_rxq *rxq = t->port.shared.rxq[RX_QUEUE];
 	dma_addr_t dma;
 
-	KUNIT_ASSERT_NOT_NULL(test, t->mq->port.rxq);
-	KUNIT_ASSERT_TRUE(test, mpassthru_rx_arm(t->mq->port.rxq, &dma));
-	mpassthru_rx_fill(t->mq->port.rxq, len, flags);
-	mpassthru_rx_flush(t->mq->port.rxq, 1, true);
+	KUNIT_ASSERT_NOT_NULL(test, rxq);
+	KUNIT_ASSERT_TRUE(test, mpassthru_rx_arm(rxq, &dma));
+	mpassthru_rx_fill(rxq, len, flags);
+	mpassthru_rx_flush(rxq, 1, true);
 }
 
 static int rx_peek(struct rx_test *t)

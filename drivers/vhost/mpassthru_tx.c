@@ -47,6 +47,7 @@
 #include "mpassthru_buf.h"
 #include "mpassthru_mem.h"
 #include "mpassthru_offload.h"
+#include "mpassthru_port.h"
 
 /* Frames in the FIFO, and their segments. */
 #define MP_TX_SIZE		512
@@ -108,8 +109,10 @@ struct mp_txslot {
 
 /**
  * struct mp_tx - a transmit queue
+ * @mq: whose it is, constant
+ * @slots: MP_TX_SIZE of them, constant
+ * @bufs: MP_TX_SEGS of them, constant
  * @txq: what the driver sees
- * @mq: whose it is
  * @reaped: end of the frames that were completed
  * @kicked: end of the frames that the driver was told of
  * @waiting: kiocbs that are not completed
@@ -117,8 +120,6 @@ struct mp_txslot {
  * @buf: end of the bufs in use
  * @mem: pinned pages
  * @bounces: bounce pages
- * @slots: MP_TX_SIZE of them
- * @bufs: MP_TX_SEGS of them
  * @hdrs: pages of header buffers
  * @hdr_dma: their addresses
  * @hdrs_mapped: how many of them are mapped
@@ -126,10 +127,13 @@ struct mp_txslot {
  * @renewed: the limits of @mem are those of today, or were when it was first
  *	posted after a stop
  *
- * Protected by mp_queue.tx_lock, except for the driver's part of @txq.  The driver
- * may look at that until an RCU grace period after mp_tx_unbind().
+ * Protected by mp_queue.tx_lock, except for the driver's part of @txq.  The
+ * driver may look at that until an RCU grace period after mp_tx_unbind().
  */
 struct mp_tx {
+	struct mp_queue		*mq;
+	struct mp_txslot	*slots;
+	struct mp_txbuf		*bufs;
 	struct mpassthru_txq	txq;
 	u32			reaped;
 	u32			kicked;
@@ -138,8 +142,6 @@ struct mp_tx {
 	u32			buf;
 	struct mp_mem		*mem;
 	struct mp_bounces	bounces;
-	struct mp_txslot	*slots;
-	struct mp_txbuf		*bufs;
 	struct page		*hdrs[MP_TX_HDR_PAGES];
 	dma_addr_t		hdr_dma[MP_TX_HDR_PAGES];
 	unsigned int		hdrs_mapped;
@@ -258,11 +260,24 @@ static int mp_tx_map_hdrs(struct mp_tx *tx)
 	return 0;
 }
 
+/* With tx_lock held, under which mp_tx_unbind() comes before the port goes. */
+static struct mpassthru_port *mp_tx_port(struct mp_queue *mq)
+{
+	struct mp_port *port = rcu_dereference_check(mq->port,
+					lockdep_is_held(&mq->tx_lock));
+
+	return port && !mq->tx_unbound ? &port->shared : NULL;
+}
+
 /* With tx_lock held. */
 static int mp_tx_may_start(struct mp_queue *mq)
 {
-	if (!rcu_access_pointer(mq->dev) || mq->tx_unbound)
+	struct mpassthru_port *shared = mp_tx_port(mq);
+
+	if (!shared)
 		return -ENOTCONN;
+	if (!shared->tx_segs)
+		return -EOPNOTSUPP;
 	/* Unbound and bound again while the poster looked away: a frame sent
 	 * now would be ahead of those that it has to take back.
 	 */
@@ -278,16 +293,14 @@ static int mp_tx_may_start(struct mp_queue *mq)
 static int mp_tx_start_locked(struct mp_queue *mq, struct mp_tx **new,
 			      struct mp_mem **mem)
 {
-	/* mp_tx_unbind() comes under tx_lock before the device goes. */
-	struct net_device *dev = rcu_dereference_check(mq->dev,
-					lockdep_is_held(&mq->tx_lock));
+	struct mpassthru_port *shared = mp_tx_port(mq);
 	struct mp_tx *tx = mq->tx;
 	int err;
 
 	err = mp_tx_may_start(mq);
 	if (err)
 		return err;
-	(*mem)->dev = dev->dev.parent;
+	(*mem)->dev = shared->dev->dev.parent;
 	if (tx) {
 		/* Another address space: see mp_tx_start(). */
 		swap(tx->mem, *mem);
@@ -296,7 +309,7 @@ static int mp_tx_start_locked(struct mp_queue *mq, struct mp_tx **new,
 	}
 
 	tx = *new;
-	tx->bounces.dev = dev->dev.parent;
+	tx->bounces.dev = shared->dev->dev.parent;
 	err = mp_tx_map_hdrs(tx);
 	if (err)
 		return err;
@@ -304,9 +317,11 @@ static int mp_tx_start_locked(struct mp_queue *mq, struct mp_tx **new,
 	tx->renewed = true;
 	*mem = NULL;
 	*new = NULL;
-	tx->txq.port = &mq->port;
+	tx->mq = mq;
+	tx->txq.port = shared;
+	tx->txq.queue = mq->index;
 	mq->tx = tx;
-	rcu_assign_pointer(mq->port.txq, &tx->txq);
+	rcu_assign_pointer(shared->txq[mq->index], &tx->txq);
 	return 0;
 }
 
@@ -317,8 +332,6 @@ static int mp_tx_start(struct mp_queue *mq)
 	struct mp_tx *tx;
 	int err;
 
-	if (!mq->port.tx_segs)
-		return -EOPNOTSUPP;
 	/* A kernel thread has neither the user nor the limit to charge. */
 	if (!current->mm || current->flags & PF_KTHREAD)
 		return -EOPNOTSUPP;
@@ -434,9 +447,9 @@ static bool mp_tx_has_room(struct mp_tx *tx)
 }
 
 /* Tell the driver of what was posted, and have it look what has been sent. */
-static void mp_tx_kick(struct mp_queue *mq, struct mp_tx *tx)
+static void mp_tx_kick(struct mp_tx *tx)
 {
-	struct mpassthru_port *port = &mq->port;
+	struct mpassthru_port *shared = tx->txq.port;
 
 	tx->kicked = tx->txq.posted;
 	/* NAPI may run when softirqs are enabled again: with tx_lock held, which
@@ -444,7 +457,7 @@ static void mp_tx_kick(struct mp_queue *mq, struct mp_tx *tx)
 	 */
 	local_bh_disable();
 	rcu_read_lock();
-	port->drv->tx_kick(port->dev, 0);
+	shared->drv->tx_kick(shared->dev, tx->txq.queue);
 	rcu_read_unlock();
 	local_bh_enable();
 }
@@ -482,7 +495,7 @@ int mp_tx_flush(struct mp_queue *mq)
 		goto out;
 
 	if (tx->kicked != tx->txq.posted || tx->waiting)
-		mp_tx_kick(mq, tx);
+		mp_tx_kick(tx);
 	do {
 		n += mp_tx_reap(tx);
 		/* Seen by mp_poll(); set before the flag that has the driver
@@ -504,7 +517,7 @@ EXPORT_SYMBOL_IF_KUNIT(mp_tx_flush);
 /* &mpassthru_port_ops.tx_flush */
 void mp_tx_wake(struct mpassthru_txq *txq)
 {
-	struct mp_queue *mq = mp_from_port(txq->port);
+	struct mp_queue *mq = container_of(txq, struct mp_tx, txq)->mq;
 
 	WRITE_ONCE(mq->tx_waits, false);
 	mp_sock_writable(mq);
@@ -642,7 +655,7 @@ static int mp_tx_check(struct mp_queue *mq, const struct kiocb *iocb)
 		mq->tx_held_until = 0;
 	}
 	why = &stats->tx_egress;
-	if (unlikely(netdev_mp_egress_used(mq->port.dev)))
+	if (unlikely(netdev_mp_egress_used(tx->txq.port->dev)))
 		goto copy;
 	/* Nothing may overtake skbs: in a qdisc, in another ring. */
 	why = &stats->tx_behind;
@@ -667,7 +680,7 @@ static int mp_tx_fall_back(struct mp_queue *mq)
 {
 	struct mp_tx *tx = mq->tx;
 
-	mp_tx_kick(mq, tx);
+	mp_tx_kick(tx);
 	if (!mp_tx_is_pushed(tx))
 		return -ENOBUFS;
 	mq->stats.tx_unfit++;
@@ -755,7 +768,8 @@ static int mp_tx_begin(struct mp_queue *mq, const struct mp_txhead *head)
 	hdrs = mp_txhead_hdrs(head);
 	if (unlikely(hdrs < 0))
 		return hdrs;
-	err = mp_offload_parse(&head->offload, mq->port.dev, data, hdrs, frame);
+	err = mp_offload_parse(&head->offload, tx->txq.port->dev, data, hdrs,
+			       frame);
 	if (unlikely(err))
 		return err;
 
@@ -838,7 +852,7 @@ static int mp_tx_add_hits(struct mp_queue *mq, struct iov_iter from)
 		if (unlikely(got != n))
 			return -ENOENT;
 	}
-	return frame->nr_segs > mq->port.tx_segs ? -ENOENT : 0;
+	return frame->nr_segs > tx->txq.port->tx_segs ? -ENOENT : 0;
 }
 
 /* As mp_tx_post(), if nothing has to be faulted in, pinned or allocated; else
@@ -1066,7 +1080,7 @@ static int mp_txprep_append(struct mp_queue *mq, struct mp_txprep *prep,
 		mp_tx_add_seg(tx, frame, bounce->dma, part->len, false);
 	}
 	err = -EOPNOTSUPP;
-	if (frame->nr_segs > mq->port.tx_segs)
+	if (frame->nr_segs > tx->txq.port->tx_segs)
 		goto err_abort;
 
 	if (bounced)
@@ -1207,15 +1221,11 @@ EXPORT_SYMBOL_IF_KUNIT(mp_tx_post);
 
 /* Stopping */
 
-static struct netdev_queue *mp_tx_netdev_queue(struct mp_queue *mq)
-{
-	return netdev_get_tx_queue(mq->port.dev, 0);
-}
-
 /* From now on @pushed stands still, or moves again. */
-static void mp_tx_set_closed(struct mp_queue *mq, struct mp_tx *tx, bool closed)
+static void mp_tx_set_closed(struct mp_tx *tx, bool closed)
 {
-	struct netdev_queue *queue = mp_tx_netdev_queue(mq);
+	struct netdev_queue *queue = netdev_get_tx_queue(tx->txq.port->dev,
+							 tx->txq.queue);
 
 	__netif_tx_lock_bh(queue);
 	tx->txq.closed = closed;
@@ -1231,18 +1241,26 @@ static bool mp_tx_is_idle(struct mp_tx *tx)
 /* Wait until all that was posted is sent, or, when the FIFO is closed, all that was
  * pushed: for some milliseconds.
  */
-static void mp_tx_drain(struct mp_queue *mq, struct mp_tx *tx)
+static void mp_tx_drain(struct mp_tx *tx)
 {
 	int i;
 
 	for (i = 0; i < MP_TX_STOP_WAIT; i++) {
 		/* Interrupts may be moderated: have NAPI look. */
-		mp_tx_kick(mq, tx);
+		mp_tx_kick(tx);
 		if (mpassthru_tx_sent(&tx->txq) == tx->txq.posted ||
 		    (tx->txq.closed && mp_tx_is_idle(tx)))
 			return;
 		usleep_range(1000, 1500);
 	}
+}
+
+/* Have the NIC end what it has; RTNL held.  Returns whether it had something. */
+static bool mp_tx_reset(struct mp_tx *tx)
+{
+	struct mpassthru_port *shared = tx->txq.port;
+
+	return shared->drv->tx_reset(shared->dev, tx->txq.queue);
 }
 
 /* The NIC has nothing of ours any more, and gets nothing.  Kiocbs complete in
@@ -1287,15 +1305,15 @@ static bool mp_tx_stop_locked(struct mp_queue *mq, bool rtnl)
 	 * has in its ring is not, unless it is paused or hangs.
 	 */
 	if (!tx->txq.closed) {
-		mp_tx_drain(mq, tx);
-		mp_tx_set_closed(mq, tx, true);
+		mp_tx_drain(tx);
+		mp_tx_set_closed(tx, true);
 		if (!mp_tx_is_idle(tx))
-			mp_tx_drain(mq, tx);
+			mp_tx_drain(tx);
 	}
 	if (!mp_tx_is_idle(tx)) {
 		if (!rtnl)
 			return true;
-		if (mq->port.drv->tx_reset(mq->port.dev, 0)) {
+		if (mp_tx_reset(tx)) {
 			mq->stats.tx_resets++;
 			mq->tx_held_until = get_jiffies_64() +
 					    MP_TX_RESET_TIME;
@@ -1305,7 +1323,7 @@ static bool mp_tx_stop_locked(struct mp_queue *mq, bool rtnl)
 	mp_tx_finish(mq, tx);
 out:
 	if (tx->txq.closed)
-		mp_tx_set_closed(mq, tx, false);
+		mp_tx_set_closed(tx, false);
 	return false;
 }
 
@@ -1363,7 +1381,7 @@ struct mp_tx *mp_tx_unbind(struct mp_queue *mq)
 	tx = mq->tx;
 	mq->tx = NULL;
 	if (tx) {
-		RCU_INIT_POINTER(mq->port.txq, NULL);
+		RCU_INIT_POINTER(tx->txq.port->txq[tx->txq.queue], NULL);
 		mp_tx_unmap_hdrs(tx);
 		mp_bounces_empty(&tx->bounces);
 		mp_mem_close(tx->mem);
@@ -1402,15 +1420,15 @@ void mp_tx_changed(struct mp_queue *mq)
 {
 	mutex_lock(&mq->tx_lock);
 	if (mq->tx)
-		mp_tx_kick(mq, mq->tx);
+		mp_tx_kick(mq->tx);
 	mutex_unlock(&mq->tx_lock);
 }
 
 /* Skbs may not be overtaken, see mp_tx_check(): have they left? */
 void mp_tx_idle_work(struct work_struct *work)
 {
-	struct mp_queue *mq = container_of(to_delayed_work(work), struct mp_queue,
-					 tx_idle);
+	struct mp_queue *mq = container_of(to_delayed_work(work),
+					   struct mp_queue, tx_idle);
 
 	if (sk_wmem_alloc_get(&mq->sk)) {
 		schedule_delayed_work(&mq->tx_idle, 1);

@@ -2,6 +2,7 @@
 /* KUnit tests of transmit that need no NIC: offloads, posting, stopping. */
 
 #include <kunit/device.h>
+#include <kunit/test-bug.h>
 #include <kunit/test.h>
 #include <linux/etherdevice.h>
 #include <linux/io.h>
@@ -17,6 +18,9 @@
 #include "mpassthru.h"
 #include "mpassthru_mem.h"
 #include "mpassthru_offload.h"
+#include "mpassthru_port.h"
+
+#define TX_QUEUE	3
 
 static void test_free_netdev(void *dev)
 {
@@ -25,7 +29,7 @@ static void test_free_netdev(void *dev)
 
 static struct net_device *test_netdev(struct kunit *test)
 {
-	struct net_device *dev = alloc_etherdev(0);
+	struct net_device *dev = alloc_etherdev_mq(0, TX_QUEUE + 1);
 
 	KUNIT_ASSERT_NOT_NULL(test, dev);
 	KUNIT_ASSERT_EQ(test, 0,
@@ -207,6 +211,7 @@ static struct kunit_suite offload_suite = {
 
 struct tx_test {
 	struct mp_queue		*mq;
+	struct mp_port		port;
 	struct net_device	*dev;
 	unsigned long		addr;
 	u8			*data;
@@ -239,14 +244,20 @@ static void tx_done(struct kiocb *iocb, long res)
 	tx_current->res[i] = res;
 }
 
+static struct mpassthru_txq *tx_fifo(struct tx_test *t)
+{
+	return rcu_dereference_protected(t->port.shared.txq[TX_QUEUE], true);
+}
+
 static void tx_kick(struct net_device *dev, unsigned int queue)
 {
-	struct mpassthru_txq *txq = tx_current->mq->port.txq;
+	struct mpassthru_txq *txq = tx_fifo(tx_current);
 	const struct mpassthru_txframe *frame;
 	const struct mpassthru_txseg *seg;
 	struct tx_test *t = tx_current;
 	int i;
 
+	KUNIT_EXPECT_EQ(kunit_get_current_test(), queue, TX_QUEUE);
 	if (t->late && !--t->late)
 		mpassthru_tx_done(txq, txq->pushed - txq->done);
 	if (!mpassthru_tx_may_push(txq))
@@ -268,7 +279,7 @@ static void tx_kick(struct net_device *dev, unsigned int queue)
 
 static bool tx_reset(struct net_device *dev, unsigned int queue)
 {
-	struct mpassthru_txq *txq = tx_current->mq->port.txq;
+	struct mpassthru_txq *txq = tx_fifo(tx_current);
 
 	/* Nothing is pushed behind its back. */
 	tx_current->closed = txq->closed;
@@ -279,9 +290,9 @@ static bool tx_reset(struct net_device *dev, unsigned int queue)
 /* The NIC is finished with @n frames: NAPI says so, and pushes what waits. */
 static void tx_sent(struct tx_test *t, int n)
 {
-	mpassthru_tx_done(t->mq->port.txq, n);
-	tx_kick(t->dev, 0);
-	mpassthru_tx_flush(t->mq->port.txq);
+	mpassthru_tx_done(tx_fifo(t), n);
+	tx_kick(t->dev, TX_QUEUE);
+	mpassthru_tx_flush(tx_fifo(t));
 }
 
 static const struct mpassthru_driver_ops tx_driver_ops = {
@@ -328,11 +339,12 @@ static int tx_init(struct kunit *test)
 	t->mq = mp_sock_alloc(&init_net, NULL);
 	KUNIT_ASSERT_NOT_NULL(test, t->mq);
 	t->mq->vnet_hdr_sz = TX_HDR;
-	t->mq->port.dev = t->dev;
-	t->mq->port.tx_segs = 16;
-	t->mq->port.drv = &tx_driver_ops;
-	t->mq->port.ops = &tx_port_ops;
-	rcu_assign_pointer(t->mq->dev, t->dev);
+	t->mq->index = TX_QUEUE;
+	t->port.shared.dev = t->dev;
+	t->port.shared.tx_segs = 16;
+	t->port.shared.drv = &tx_driver_ops;
+	t->port.shared.ops = &tx_port_ops;
+	rcu_assign_pointer(t->mq->port, &t->port);
 	t->room = INT_MAX;
 	return 0;
 }
@@ -346,7 +358,7 @@ static void tx_exit(struct kunit *test)
 		return;
 	rtnl_lock();
 	tx = mp_tx_unbind(t->mq);
-	RCU_INIT_POINTER(t->mq->dev, NULL);
+	RCU_INIT_POINTER(t->mq->port, NULL);
 	rtnl_unlock();
 	synchronize_rcu();
 	mp_tx_free(tx);

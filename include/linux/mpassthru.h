@@ -7,7 +7,8 @@
  * Three parties share the structures below:
  *
  *   port	made by the mp device (drivers/vhost/mpassthru*.c), attached
- *		to one net_device: limits, callbacks both ways
+ *		to one net_device: limits, callbacks both ways, and by the
+ *		index of the queue
  *   rxq	the FIFO of one receive queue, there while zero-copy is on
  *   txq	the FIFO of one transmit queue
  *   driver	arms descriptors from the FIFO and reports them filled, or sent
@@ -49,6 +50,12 @@ struct netlink_ext_ack;
 struct sk_buff;
 struct socket;
 
+/* Queues of a device at most that can be bound, whatever a driver says: as many
+ * as RSS can spread frames over.  An entry of the redirection table has four
+ * bits, of the 82576 as of the 82599 and its successors.
+ */
+#define MPASSTHRU_QUEUES	16
+
 /* What the descriptor says of a received frame, see mpassthru_rx_fill(). */
 #define MPASSTHRU_RX_BAD	BIT(0)	/* no frame, or a broken one */
 #define MPASSTHRU_RX_CSUM_OK	BIT(1)	/* the NIC verified the L4 checksum */
@@ -70,6 +77,7 @@ struct mpassthru_rxbuf {
  * @port: the port it belongs to
  * @bufs: the buffers, indexed by a free-running index modulo size
  * @mask: size of @bufs less one; the size is a power of two
+ * @queue: index of the receive queue, and of the FIFO in &mpassthru_port.rxq
  * @posted: end of the posted buffers; written by the consumer
  * @armed: end of the armed buffers; written by the driver
  * @filled: end of the filled buffers; written by the driver
@@ -85,6 +93,7 @@ struct mpassthru_rxq {
 	struct mpassthru_port	*port;
 	struct mpassthru_rxbuf	*bufs;
 	u32			mask;
+	unsigned int		queue;
 
 	u32			posted ____cacheline_aligned_in_smp;
 
@@ -148,6 +157,7 @@ struct mpassthru_txframe {
  * @segs: their segments, the same
  * @mask: size of @frames less one; the size is a power of two
  * @seg_mask: the same of @segs
+ * @queue: index of the transmit queue, and of the FIFO in &mpassthru_port.txq
  * @posted: end of the posted frames; written by the consumer
  * @pushed: end of the pushed frames; written by the driver
  * @closed: nothing is pushed any more; written by the consumer
@@ -157,8 +167,9 @@ struct mpassthru_txframe {
  * @need_wakeup: the consumer waits for @done to move: written by both
  * @dropped: frames that mpassthru_tx_drop() dropped
  *
- * @pushed, @closed and @yielded are protected by the transmit lock of the netdev queue
- * with the index of the txq.  @done is written by NAPI, or with NAPI disabled.
+ * @pushed, @closed and @yielded are protected by the transmit lock of the
+ * netdev queue with index @queue.  @done is written by NAPI, or with NAPI
+ * disabled.
  */
 struct mpassthru_txq {
 	struct mpassthru_port		*port;
@@ -166,6 +177,7 @@ struct mpassthru_txq {
 	struct mpassthru_txseg		*segs;
 	u32				mask;
 	u32				seg_mask;
+	unsigned int			queue;
 
 	u32				posted ____cacheline_aligned_in_smp;
 
@@ -181,20 +193,21 @@ struct mpassthru_txq {
 
 /**
  * struct mpassthru_driver_ops - what a driver does for a port
- * @port_changed: a port was attached to @dev or detached from it.  Apply or
- *	lift what mpassthru_bound() implies: the cap on the frame length, no
- *	VLAN stripping, no time stamps of received frames.  When it returns, no
- *	frame longer than &mpassthru_port.data_len is on its way to a ring, not
- *	even inside the NIC.  Process context, RTNL held.  The parent of @dev is
- *	not runtime suspended when a port was attached; the driver keeps it so
- *	until one is detached, for nobody may wait for a resume under RTNL.
+ * @port_changed: a port was attached to @dev or detached from it: once, however
+ *	many queues are bound.  Apply or lift what mpassthru_bound() implies:
+ *	the cap on the frame length, no VLAN stripping, no time stamps of
+ *	received frames.  When it returns, no frame longer than
+ *	&mpassthru_port.data_len is on its way to a ring, not even inside the
+ *	NIC.  Process context, RTNL held.  The parent of @dev is not runtime
+ *	suspended when a port was attached; the driver keeps it so until one is
+ *	detached, for nobody may wait for a resume under RTNL.
  * @rx_restart: quiesce receive queue @queue, give back what its ring holds,
  *	look at mpassthru_rx_queue() anew, arm the ring with what that says and
  *	run it.  When it returns, no DMA that was under way before goes on, also
  *	when the interface is down or the device does not answer: then its bus
  *	mastering is turned off.  Process context, may sleep;
- *	RTNL held, then mp_queue.lock, and often a vhost virtqueue's mutex around
- *	both.  Schedules NAPI once: need_wakeup is false at first.
+ *	RTNL held, then mp_queue.lock, and often a vhost virtqueue's mutex
+ *	around both.  Schedules NAPI once: need_wakeup is false at first.
  * @rx_wake: have NAPI of receive queue @queue run soon.  Process context, RCU
  *	read side: must not sleep.  May race with the device going down.
  * @tx_kick: push what is posted to transmit queue @queue, as far as its ring has
@@ -221,7 +234,8 @@ struct mpassthru_driver_ops {
 /**
  * struct mpassthru_port_ops - what the mp device does for driver and net core
  * @divert: take @skb, a frame in host memory received by the bound device,
- *	with the Ethernet header pulled.  Softirq, RCU read side.
+ *	with the Ethernet header pulled.  skb_get_rx_queue() says by which
+ *	queue.  Softirq, RCU read side.
  * @rx_tap: give packet sockets a copy of the buffer at index @idx, which is
  *	not yet filled for the consumer.  NAPI.
  * @rx_flush: wake the consumer.  NAPI.
@@ -236,7 +250,9 @@ struct mpassthru_port_ops {
 };
 
 /**
- * struct mpassthru_port - the attachment of an mp device to a net_device
+ * struct mpassthru_port - the attachment of the mp device to a net_device
+ * @max_queues: queues of either direction that can be bound, from 0 on; 1 to
+ *	%MPASSTHRU_QUEUES.  Set by ndo_mp_port_prep.
  * @hdr_len: bytes of a frame that the driver splits off into a buffer of its
  *	own, 0 when it does not.  Set by ndo_mp_port_prep.
  * @data_len: longest frame in bytes, from its Ethernet header on, without
@@ -249,14 +265,15 @@ struct mpassthru_port_ops {
  * @drv: set by ndo_mp_port_prep
  * @ops: set by the mp device
  * @dev: the device, while attached
- * @rxq: FIFO of receive queue 0 while zero-copy is on, else NULL.  Written
- *	under RTNL.  A driver looks at it when it configures a ring and keeps
- *	it with the ring, until rx_restart or mpassthru_rx_disarm().  divert
- *	looks whether it is there.
- * @txq: FIFO of transmit queue 0, or NULL: from the first frame until the device
- *	is unbound.  Freed after an RCU grace period.
+ * @rxq: FIFO of each receive queue while zero-copy is on for it, else NULL.
+ *	Written under RTNL.  A driver looks at it when it configures a ring and
+ *	keeps it with the ring, until rx_restart or mpassthru_rx_disarm().
+ *	divert looks whether it is there.
+ * @txq: FIFO of each transmit queue, or NULL: from the first frame until the
+ *	queue is unbound.  Freed after an RCU grace period.
  */
 struct mpassthru_port {
+	unsigned int			max_queues;
 	int				hdr_len;
 	int				data_len;
 	int				npages;
@@ -264,8 +281,8 @@ struct mpassthru_port {
 	const struct mpassthru_driver_ops *drv;
 	const struct mpassthru_port_ops	*ops;
 	struct net_device		*dev;
-	struct mpassthru_rxq		*rxq;
-	struct mpassthru_txq __rcu	*txq;
+	struct mpassthru_rxq		*rxq[MPASSTHRU_QUEUES];
+	struct mpassthru_txq __rcu	*txq[MPASSTHRU_QUEUES];
 };
 
 #if IS_ENABLED(CONFIG_NET_MPASSTHRU)
@@ -327,11 +344,11 @@ mpassthru_rx_queue(const struct net_device *dev, unsigned int queue)
 {
 	struct mpassthru_port *port;
 
-	if (!mpassthru_bound(dev) || queue)
+	if (!mpassthru_bound(dev) || queue >= MPASSTHRU_QUEUES)
 		return NULL;
 
 	port = rtnl_dereference(dev->mp_port);
-	return port->rxq;
+	return port->rxq[queue];
 }
 
 /**
@@ -497,11 +514,11 @@ mpassthru_tx_queue(const struct net_device *dev, unsigned int queue)
 {
 	struct mpassthru_port *port;
 
-	if (!mpassthru_bound(dev) || queue)
+	if (!mpassthru_bound(dev) || queue >= MPASSTHRU_QUEUES)
 		return NULL;
 
 	port = rcu_dereference(dev->mp_port);
-	return port ? rcu_dereference(port->txq) : NULL;
+	return port ? rcu_dereference(port->txq[queue]) : NULL;
 }
 
 /**

@@ -21,6 +21,8 @@ static bool mpassthru_port_valid(const struct mpassthru_port *port)
 
 	if (!port->drv || port->npages <= 0 || port->npages > MAX_SKB_FRAGS)
 		return false;
+	if (!port->max_queues || port->max_queues > MPASSTHRU_QUEUES)
+		return false;
 
 	max = PAGE_SIZE * port->npages;
 	min = max - PAGE_SIZE;
@@ -35,7 +37,8 @@ static bool mpassthru_port_valid(const struct mpassthru_port *port)
 /**
  * netdev_mp_port_prep - ask the driver of a device what its buffers are like
  * @dev: network device
- * @port: its fields hdr_len, data_len, npages, tx_segs and drv are set
+ * @port: its fields max_queues, hdr_len, data_len, npages, tx_segs and drv are
+ *	set
  * @extack: returns the reason of a failure
  *
  * Context: process, RTNL held.
@@ -57,6 +60,7 @@ int netdev_mp_port_prep(struct net_device *dev, struct mpassthru_port *port,
 		return -EOPNOTSUPP;
 	}
 
+	port->max_queues = 0;
 	port->hdr_len = 0;
 	port->data_len = 0;
 	port->npages = 0;
@@ -68,9 +72,9 @@ int netdev_mp_port_prep(struct net_device *dev, struct mpassthru_port *port,
 
 	if (!mpassthru_port_valid(port)) {
 		NL_SET_ERR_MSG_FMT(extack,
-				   "driver of %s reports hdr_len %d, data_len %d, npages %d",
+				   "driver of %s reports hdr_len %d, data_len %d, npages %d, max_queues %u",
 				   dev->name, port->hdr_len, port->data_len,
-				   port->npages);
+				   port->npages, port->max_queues);
 		return -EINVAL;
 	}
 
@@ -109,7 +113,7 @@ EXPORT_SYMBOL_GPL(netdev_mp_port_attach);
 
 /**
  * netdev_mp_port_detach - give a device back to the network stack
- * @dev: network device with a port whose rxq is NULL
+ * @dev: network device with a port that has no rxq and no txq
  *
  * When it returns, nobody in net core uses the port any more.  Nor does the
  * driver: it looks at it under RTNL, or from a ring that had its rxq, which

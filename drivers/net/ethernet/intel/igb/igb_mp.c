@@ -345,6 +345,7 @@ int igb_mp_port_prep(struct net_device *netdev, struct mpassthru_port *port,
 		return -EOPNOTSUPP;
 	}
 
+	port->max_queues = 1;
 	port->hdr_len = 0;
 	port->data_len = igb_mp_data_len(netdev->mtu);
 	port->npages = 1;

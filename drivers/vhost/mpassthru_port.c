@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A bound network device, and which descriptor has which of its queues.  A
+ * queue is held until MPASSTHRU_UNBINDDEV, release of the file or the device's
+ * NETDEV_UNREGISTER, all of which run mp_port_remove() under RTNL.
+ *
+ * Who sees port and queue, besides who holds RTNL:
+ *
+ *   divert	finds the port at the device and the queue at the port, in an
+ *		RCU read side
+ *   senders	that copy find the port at their queue, in an RCU read side;
+ *		so do posters while there is no FIFO
+ *   posters	find the port at the FIFO, which stays under the lock of the
+ *		queue that it is posted to with
+ *   driver	finds the port at the FIFO, and we the queue: at one to receive
+ *		until rx_restart, at one to send in an RCU read side
+ *
+ * So the FIFOs of a queue that is unbound go first, each under its lock.  Then
+ * nobody finds the queue any more, nor the port if it was the last one.  Then
+ * those who did are waited for, once, be it for one queue or for all queues of
+ * a device that goes.  The queue itself, which is the socket, is there still:
+ * mp_release() waits for RTNL.
+ */
+
+#include <kunit/visibility.h>
+#include <linux/rtnetlink.h>
+#include <linux/skbuff.h>
+#include <linux/slab.h>
+
+#include "mpassthru.h"
+#include "mpassthru_port.h"
+
+/* The queue that received @skb.  What something redirected to the device comes
+ * from none of its queues: it names none, or one of another device.
+ */
+static unsigned int mp_port_index(const struct mpassthru_port *shared,
+				  const struct sk_buff *skb)
+{
+	unsigned int index = skb_get_rx_queue(skb);
+
+	return likely(index < shared->max_queues) ? index : 0;
+}
+
+/* &mpassthru_port_ops.divert */
+static void mp_port_divert(struct mpassthru_port *shared, struct sk_buff *skb)
+{
+	struct mp_port *port = container_of(shared, struct mp_port, shared);
+	unsigned int index = mp_port_index(shared, skb);
+	struct mp_queue *mq = rcu_dereference(port->queues[index]);
+
+	/* That queue is nobody's, or is just being unbound. */
+	if (unlikely(!mq)) {
+		dev_core_stats_rx_dropped_inc(skb->dev);
+		kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED);
+		return;
+	}
+	mp_copy_divert(mq, skb, READ_ONCE(shared->rxq[index]));
+}
+
+static const struct mpassthru_port_ops mp_port_ops = {
+	.divert		= mp_port_divert,
+	.rx_tap		= mp_rx_tap,
+	.rx_flush	= mp_rx_flush,
+	.tx_flush	= mp_tx_wake,
+};
+
+/* Keeps other users of an rx_handler (bridge, bond, macvlan, ...) away.  Frames
+ * are diverted before, but for those of an ifb, and while the port is being
+ * attached or detached.
+ */
+static rx_handler_result_t mp_rx_handler(struct sk_buff **pskb)
+{
+	/* Not from the wire. */
+	if ((*pskb)->pkt_type == PACKET_LOOPBACK)
+		return RX_HANDLER_PASS;
+	kfree_skb(*pskb);
+	return RX_HANDLER_CONSUMED;
+}
+
+static int mp_port_check(struct net_device *dev, struct mpassthru_port *shared,
+			 struct netlink_ext_ack *extack)
+{
+	int err;
+
+	if (mpassthru_bound(dev)) {
+		NL_SET_ERR_MSG_FMT(extack, "%s is bound already", dev->name);
+		return -EBUSY;
+	}
+	/* Suspended, or the PCI core is recovering it from an error. */
+	if (!netif_device_present(dev)) {
+		NL_SET_ERR_MSG_FMT(extack,
+				   "%s is suspended or in recovery: try again",
+				   dev->name);
+		return -ENODEV;
+	}
+
+	err = netdev_mp_port_prep(dev, shared, extack);
+	if (err)
+		return err;
+
+	/* A frame is one buffer, and no longer than a page. */
+	if (shared->hdr_len || shared->npages != 1) {
+		NL_SET_ERR_MSG_FMT(extack,
+				   "%s splits frames: hdr_len %d, npages %d",
+				   dev->name, shared->hdr_len, shared->npages);
+		return -EOPNOTSUPP;
+	}
+	/* Of a device that is down the driver alone knows. */
+	if (netif_running(dev) && dev->real_num_rx_queues != 1) {
+		NL_SET_ERR_MSG_FMT(extack,
+				   "%s has %u queues: run ethtool -L %s combined 1",
+				   dev->name, dev->real_num_rx_queues,
+				   dev->name);
+		return -EINVAL;
+	}
+	if (netdev_is_rx_handler_busy(dev) || netdev_has_any_upper_dev(dev)) {
+		NL_SET_ERR_MSG_FMT(extack,
+				   "%s belongs to a bridge, bond, macvlan or vlan: take it out",
+				   dev->name);
+		return -EBUSY;
+	}
+	if (dev_xdp_prog_count(dev)) {
+		NL_SET_ERR_MSG_FMT(extack,
+				   "%s runs an XDP program: ip link set %s xdp off",
+				   dev->name, dev->name);
+		return -EBUSY;
+	}
+
+	return 0;
+}
+
+/* The port of a device, NULL where there is none or others attached it. */
+static struct mp_port *mp_port_of(const struct net_device *dev)
+{
+	struct mpassthru_port *shared = rtnl_dereference(dev->mp_port);
+
+	if (!shared || shared->ops != &mp_port_ops)
+		return NULL;
+	return container_of(shared, struct mp_port, shared);
+}
+
+/* Not attached yet, and without queues. */
+static struct mp_port *mp_port_alloc(struct net_device *dev,
+				     struct netlink_ext_ack *extack)
+{
+	struct mp_port *port;
+	int err;
+
+	port = kzalloc_obj(*port, GFP_KERNEL);
+	if (!port) {
+		NL_SET_ERR_MSG(extack, "out of memory");
+		return ERR_PTR(-ENOMEM);
+	}
+
+	port->shared.ops = &mp_port_ops;
+	err = mp_port_check(dev, &port->shared, extack);
+	if (err) {
+		kfree(port);
+		return ERR_PTR(err);
+	}
+	return port;
+}
+
+static int mp_port_add(struct mp_port *port, struct mp_queue *mq,
+		       struct net_device *dev, unsigned int index,
+		       struct netlink_ext_ack *extack)
+{
+	if (index >= port->shared.max_queues) {
+		NL_SET_ERR_MSG_FMT(extack, "%s: queues 0 to %u can be bound",
+				   dev->name, port->shared.max_queues - 1);
+		return -EINVAL;
+	}
+	if (rtnl_dereference(port->queues[index])) {
+		NL_SET_ERR_MSG_FMT(extack, "%s is bound already", dev->name);
+		return -EBUSY;
+	}
+
+	/* Nobody looks at it who has not found it here, or the port at it. */
+	mq->index = index;
+	rcu_assign_pointer(port->queues[index], mq);
+	port->nr_queues++;
+	return 0;
+}
+
+/* Its first queue is there: frames are diverted to that from here on. */
+static int mp_port_attach(struct mp_port *port, struct net_device *dev,
+			  struct netlink_ext_ack *extack)
+{
+	int err;
+
+	err = netdev_rx_handler_register(dev, mp_rx_handler, port);
+	if (err) {
+		NL_SET_ERR_MSG_FMT(extack, "%s takes no rx_handler", dev->name);
+		return err;
+	}
+
+	err = netdev_mp_port_attach(dev, &port->shared);
+	if (err) {
+		netdev_rx_handler_unregister(dev);
+		return err;
+	}
+
+	netdev_hold(dev, &port->dev_tracker, GFP_KERNEL);
+	port->shared.drv->port_changed(dev);
+	return 0;
+}
+
+/* Undoes mp_port_attach() and mp_port_alloc().  The last queue has been taken
+ * away: netdev_mp_port_detach() waits for those who found that or the port.
+ */
+static void mp_port_detach(struct mp_port *port)
+{
+	struct net_device *dev = port->shared.dev;
+
+	netdev_mp_port_detach(dev);
+	netdev_rx_handler_unregister(dev);
+	port->shared.drv->port_changed(dev);
+	netdev_put(dev, &port->dev_tracker);
+	kfree(port);
+}
+
+/* Takes queue @only away from its port, or, where that is NULL, all of them.
+ *
+ * After mp_rx_unbind() and mp_tx_unbind() no kiocb is left, and nothing that
+ * was posted is mapped.  After the grace period no frame is diverted to a
+ * queue, no sender or poster has the device, and no NAPI is about to wake the
+ * consumer.
+ */
+static void mp_port_remove(struct mp_port *port, const struct mp_queue *only)
+{
+	struct mp_queue *gone[MPASSTHRU_QUEUES], *mq;
+	struct mp_tx *tx[MPASSTHRU_QUEUES];
+	unsigned int n = 0, i;
+
+	ASSERT_RTNL();
+
+	for (i = 0; i < MPASSTHRU_QUEUES; i++) {
+		mq = rtnl_dereference(port->queues[i]);
+		if (!mq || (only && mq != only))
+			continue;
+		mp_rx_unbind(mq);
+		tx[n] = mp_tx_unbind(mq);
+		RCU_INIT_POINTER(mq->port, NULL);
+		RCU_INIT_POINTER(port->queues[i], NULL);
+		gone[n++] = mq;
+	}
+
+	port->nr_queues -= n;
+	if (port->nr_queues)
+		synchronize_net();
+	else
+		mp_port_detach(port);
+
+	while (n--) {
+		mp_tx_free(tx[n]);
+		skb_queue_purge(&gone[n]->sk.sk_receive_queue);
+	}
+}
+
+/**
+ * mp_port_bind - bind a queue of a network device
+ * @mq: queue that has no port
+ * @dev: network device
+ * @index: index of its queue
+ * @extack: returns the reason of a failure
+ *
+ * The first queue of a device makes the port.
+ *
+ * Context: process, RTNL held.
+ * Return: 0, or an errno as of mp_bind()
+ */
+int mp_port_bind(struct mp_queue *mq, struct net_device *dev,
+		 unsigned int index, struct netlink_ext_ack *extack)
+{
+	struct mp_port *port = mp_port_of(dev);
+	bool first = !port;
+	int err;
+
+	ASSERT_RTNL();
+
+	if (first) {
+		port = mp_port_alloc(dev, extack);
+		if (IS_ERR(port))
+			return PTR_ERR(port);
+	}
+	err = mp_port_add(port, mq, dev, index, extack);
+	if (first) {
+		err = err ?: mp_port_attach(port, dev, extack);
+		if (err)
+			kfree(port);
+	}
+	if (err)
+		return err;
+
+	/* The driver has applied what mpassthru_bound() implies: buffers and
+	 * frames may be posted.
+	 */
+	rcu_assign_pointer(mq->port, port);
+	mp_tx_bound(mq);
+	return 0;
+}
+EXPORT_SYMBOL_IF_KUNIT(mp_port_bind);
+
+/**
+ * mp_port_unbind - give a queue back
+ * @mq: queue
+ *
+ * The last one of a device frees the port.
+ *
+ * Context: process, RTNL held; not from a completion, for it waits for all.
+ * Return: 0, all that was posted was given back; -ENOTCONN: nothing is bound
+ */
+int mp_port_unbind(struct mp_queue *mq)
+{
+	struct mp_port *port = rtnl_dereference(mq->port);
+
+	if (!port)
+		return -ENOTCONN;
+	mp_port_remove(port, mq);
+	return 0;
+}
+EXPORT_SYMBOL_IF_KUNIT(mp_port_unbind);
+
+/* The device went down, or its carrier came or went. */
+static void mp_port_changed(struct mp_port *port)
+{
+	struct mp_queue *mq;
+	unsigned int i;
+
+	for (i = 0; i < MPASSTHRU_QUEUES; i++) {
+		mq = rtnl_dereference(port->queues[i]);
+		if (mq)
+			mp_tx_changed(mq);
+	}
+}
+
+static int mp_netdev_event(struct notifier_block *nb, unsigned long event,
+			   void *ptr)
+{
+	struct mp_port *port = mp_port_of(netdev_notifier_info_to_dev(ptr));
+
+	if (!port)
+		return NOTIFY_DONE;
+
+	switch (event) {
+	case NETDEV_UNREGISTER:
+		/* Also when it moves to another network namespace. */
+		mp_port_remove(port, NULL);
+		break;
+	case NETDEV_DOWN:
+	case NETDEV_CHANGE:
+		mp_port_changed(port);
+		break;
+	}
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block mp_netdev_notifier = {
+	.notifier_call	= mp_netdev_event,
+};
+
+/**
+ * mp_port_init - follow network devices that go away
+ *
+ * Context: process, takes RTNL.
+ * Return: 0 or an error of register_netdevice_notifier().
+ */
+int __init mp_port_init(void)
+{
+	return register_netdevice_notifier(&mp_netdev_notifier);
+}
+
+/**
+ * mp_port_exit - undo mp_port_init()
+ *
+ * Context: process, takes RTNL.
+ */
+void mp_port_exit(void)
+{
+	unregister_netdevice_notifier(&mp_netdev_notifier);
+}

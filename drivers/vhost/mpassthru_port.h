@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _VHOST_MPASSTHRU_PORT_H
+#define _VHOST_MPASSTHRU_PORT_H
+
+#include <linux/mpassthru.h>
+#include <linux/netdevice.h>
+#include <linux/rtnetlink.h>
+
+#include "mpassthru.h"
+
+/**
+ * struct mp_port - a network device of which at least one queue is bound
+ * @shared: what driver and net core see of it
+ * @dev_tracker: of the reference on the device, &mpassthru_port.dev of @shared
+ * @nr_queues: how many queues are bound.  RTNL.
+ * @queues: the descriptors, by the index of the queue that each has.  Written
+ *	under RTNL.
+ *
+ * Made when the first descriptor binds a queue of the device, and freed when
+ * the last one is unbound, both under RTNL.  Who finds it otherwise does so in
+ * an RCU read side, by &net_device.mp_port or &mp_queue.port, and it is freed a
+ * grace period after these have been cleared.
+ */
+struct mp_port {
+	struct mpassthru_port	shared;
+	netdevice_tracker	dev_tracker;
+	unsigned int		nr_queues;
+	struct mp_queue __rcu	*queues[MPASSTHRU_QUEUES];
+};
+
+int mp_port_bind(struct mp_queue *mq, struct net_device *dev,
+		 unsigned int index, struct netlink_ext_ack *extack);
+int mp_port_unbind(struct mp_queue *mq);
+int mp_port_init(void);
+void mp_port_exit(void);
+
+/**
+ * mp_queue_dev - the device of which a queue is bound
+ * @mq: queue
+ *
+ * Context: RTNL held, or RCU read side.
+ * Return: the device, valid for as long as that lasts; NULL when none is bound
+ */
+static inline struct net_device *mp_queue_dev(const struct mp_queue *mq)
+{
+	struct mp_port *port = rcu_dereference_rtnl(mq->port);
+
+	return port ? port->shared.dev : NULL;
+}
+
+#endif /* _VHOST_MPASSTHRU_PORT_H */
