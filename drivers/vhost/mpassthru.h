@@ -54,8 +54,8 @@ enum mp_bounce_reason {
  * @tx_errors: frames that were dropped, for they made no sense
  * @tx_resets: times that the NIC was reset as it did not take what it had
  *
- * @copied, @dropped and @tx_copied are counted without a lock, others of tx_* under
- * mp_dev.tx_lock, the rest under mp_dev.lock.
+ * @copied, @dropped and @tx_copied are counted without a lock, others of tx_*
+ * under mp_dev.tx_lock, the rest under mp_dev.lock.
  */
 struct mp_stats {
 	u64		posted;
@@ -95,8 +95,8 @@ struct mp_stats {
  * @start_full: when zero-copy may be started several times in a row again, in
  *	jiffies, see mp_rx_may_start()
  * @rx_readable: there may be something for mp_rx_complete() to do
- * @tx_lock: serialises posting, completing and stopping of transmit.  Nests inside
- *	RTNL, and inside a vhost virtqueue's mutex.
+ * @tx_lock: serialises posting, completing and stopping of transmit.  Nests
+ *	inside RTNL, and inside a vhost virtqueue's mutex.
  * @tx: zero-copy transmit, from the first frame until the device is unbound.
  *	Written under @tx_lock.
  * @tx_unbound: none may be made.  Written under RTNL and @tx_lock.
