@@ -595,9 +595,13 @@ static inline void mpassthru_tx_done(struct mpassthru_txq *txq, unsigned int n)
  */
 static inline unsigned int mpassthru_tx_drop(struct mpassthru_txq *txq)
 {
-	u32 posted = smp_load_acquire(&txq->posted);
-	unsigned int n = posted - txq->pushed;
+	unsigned int n;
+	u32 posted;
 
+	/* Pairs with smp_store_release() in mpassthru_tx_post(). */
+	posted = smp_load_acquire(&txq->posted);
+	n = posted - txq->pushed;
+	/* Pairs with smp_store_release() in mpassthru_tx_done(). */
 	if (txq->closed || !n || smp_load_acquire(&txq->done) != txq->pushed)
 		return 0;
 	WRITE_ONCE(txq->pushed, posted);
