@@ -143,6 +143,7 @@ static int mp_offload_gso(const struct mp_offload *offload,
 	unsigned int payload = frame->len - hdrs;
 	netdev_features_t feature;
 	int proto, want;
+	bool udp;
 
 	switch (offload->gso_type) {
 	case VIRTIO_NET_HDR_GSO_TCPV4:
@@ -170,8 +171,9 @@ static int mp_offload_gso(const struct mp_offload *offload,
 	}
 	if (proto < 0)
 		return proto;
+	udp = want == IPPROTO_UDP;
 	if (proto != want || !(dev->features & feature) ||
-	    (want == IPPROTO_UDP) != !!(frame->flags & MPASSTHRU_TX_UDP) ||
+	    udp != !!(frame->flags & MPASSTHRU_TX_UDP) ||
 	    (feature == NETIF_F_TSO && l3 != htons(ETH_P_IP)) ||
 	    (feature == NETIF_F_TSO6 && l3 != htons(ETH_P_IPV6)))
 		return -EOPNOTSUPP;
