@@ -155,8 +155,9 @@ static const struct file_operations mp_fops = {
  *
  * sendmsg with a kiocb in msg_control posts the frame of msg_iter, see
  * mp_tx_post(); sendmsg of nothing rings the doorbell and completes kiocbs of
- * what was sent, see mp_tx_flush(); the socket is writable when that has something
- * to do; shutdown(SHUT_WR) gives back all that are left, see mp_tx_stop().
+ * what was sent, see mp_tx_flush(); the socket is writable when that has
+ * something to do; shutdown(SHUT_WR) gives back all that are left, see
+ * mp_tx_stop().
  *
  * Context: any.
  * Return: the socket; ERR_PTR(-EINVAL) when @file is something else,

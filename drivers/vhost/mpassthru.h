@@ -97,8 +97,8 @@ struct mp_stats {
  * @start_full: when zero-copy may be started several times in a row again, in
  *	jiffies, see mp_rx_may_start()
  * @rx_readable: there may be something for mp_rx_complete() to do
- * @tx_lock: serialises posting, completing and stopping of transmit.  Nests inside
- *	RTNL, and inside a vhost virtqueue's mutex.
+ * @tx_lock: serialises posting, completing and stopping of transmit.  Nests
+ *	inside RTNL, and inside a vhost virtqueue's mutex.
  * @tx: zero-copy transmit, from the first frame until the device is unbound.
  *	Written under @tx_lock.
  * @tx_unbound: none may be made.  Written under RTNL and @tx_lock.

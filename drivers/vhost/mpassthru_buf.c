@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Bounce pages.  Where the NIC cannot have the memory of a guest itself, as it is
- * not pinned or not in one piece, it has a page of the host, and the CPU copies.
- * A queue keeps some of them, mapped, for the next time.
+ * Bounce pages.  Where the NIC cannot have the memory of a guest itself, as it
+ * is not pinned or not in one piece, it has a page of the host, and the CPU
+ * copies. A queue keeps some of them, mapped, for the next time.
  */
 
 #include <linux/gfp.h>

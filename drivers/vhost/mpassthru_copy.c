@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Copy mode: frames received into host memory wait in the socket's queue and
- * are read like those of a tap, and frames are sent by skbs.  That is how a bound
- * device works where no kiocbs are posted.
+ * are read like those of a tap, and frames are sent by skbs.  That is how a
+ * bound device works where no kiocbs are posted.
  *
  * The formats are those of drivers/net/tap.c.
  */

@@ -573,7 +573,8 @@ static int mp_mem_pin(struct mp_mem *mem, unsigned long index,
 		return 0;
 	if (fatal_signal_pending(current) || ret == -EINTR)
 		return -EINTR;
-	if (write ? fault_in_safe_writeable(addr, 1) : fault_in_readable(addr, 1))
+	if (write ? fault_in_safe_writeable(addr, 1) :
+		    fault_in_readable(addr, 1))
 		return -EFAULT;
 	return -EPERM;
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a virtio-net header asks of the NIC.  The headers of a frame are copied to
- * host memory once and parsed there, and the NIC is told what was found: of the
- * guest's word only that is taken which the headers bear out.
+ * What a virtio-net header asks of the NIC.  The headers of a frame are copied
+ * to host memory once and parsed there, and the NIC is told what was found: of
+ * the guest's word only that is taken which the headers bear out.
  *
- * What is malformed is dropped.  What the NIC cannot do, or this parser does not
- * know, goes the way of an skb, where the stack does it.  The limits on lengths
- * are those of the context descriptors of igb and ixgbe (82576 datasheet 7.2.2.2.1:
- * MACLEN of 7 bits, IPLEN of 9, L4LEN of 8, MSS of 16).
+ * What is malformed is dropped.  What the NIC cannot do, or this parser does
+ * not know, goes the way of an skb, where the stack does it.  The limits on
+ * lengths are those of the context descriptors of igb and ixgbe (82576
+ * datasheet 7.2.2.2.1: MACLEN of 7 bits, IPLEN of 9, L4LEN of 8, MSS of 16).
  */
 
 #include <kunit/visibility.h>
@@ -143,6 +143,7 @@ static int mp_offload_gso(const struct mp_offload *offload,
 	unsigned int payload = frame->len - hdrs;
 	netdev_features_t feature;
 	int proto, want;
+	bool udp;
 
 	switch (offload->gso_type) {
 	case VIRTIO_NET_HDR_GSO_TCPV4:
@@ -170,8 +171,9 @@ static int mp_offload_gso(const struct mp_offload *offload,
 	}
 	if (proto < 0)
 		return proto;
+	udp = want == IPPROTO_UDP;
 	if (proto != want || !(dev->features & feature) ||
-	    (want == IPPROTO_UDP) != !!(frame->flags & MPASSTHRU_TX_UDP) ||
+	    udp != !!(frame->flags & MPASSTHRU_TX_UDP) ||
 	    (feature == NETIF_F_TSO && l3 != htons(ETH_P_IP)) ||
 	    (feature == NETIF_F_TSO6 && l3 != htons(ETH_P_IPV6)))
 		return -EOPNOTSUPP;

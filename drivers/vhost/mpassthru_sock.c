@@ -81,8 +81,8 @@ static int mp_read_sock(struct sock *sk, read_descriptor_t *desc,
 	return mp_rx_complete(mq, min_t(size_t, desc->count, INT_MAX));
 }
 
-/* SHUT_RD, SHUT_WR: back to copying; all kiocbs of that direction have completed
- * when it returns.
+/* SHUT_RD, SHUT_WR: back to copying; all kiocbs of that direction have
+ * completed when it returns.
  */
 static int mp_shutdown(struct socket *sock, int how)
 {

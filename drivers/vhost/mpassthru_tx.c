@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Zero-copy transmit: frames that vhost-net hands over with a kiocb leave by DMA
- * from the guest's own pages.
+ * Zero-copy transmit: frames that vhost-net hands over with a kiocb leave by
+ * DMA from the guest's own pages.
  *
  *   mp_tx_post()	sendmsg: parse, pin, map, append to the FIFO
  *   mp_tx_flush()	sendmsg of nothing: doorbell, complete what was sent
@@ -10,16 +10,17 @@
  *
  * A frame is a header buffer of the host, mapped for good, and segments of the
  * guest's memory.  Headers are copied before they are parsed, and are sent from
- * that copy.  A frame of up to MP_TX_WHOLE bytes is copied whole: that costs less
- * than to look a page up, and the guest has its memory back at once.  A part of a
- * frame that lies in a page that cannot be pinned is copied to a bounce page.
+ * that copy.  A frame of up to MP_TX_WHOLE bytes is copied whole: that costs
+ * less than to look a page up, and the guest has its memory back at once.  A
+ * part of a frame that lies in a page that cannot be pinned is copied to a
+ * bounce page.
  *
- * Kiocbs complete in the order of posting, by mp_tx_flush() or mp_tx_stop(), and
- * frames leave in that order: they are pushed to one ring.  A frame that the NIC
- * cannot send as it is, and each of them while somebody wants to see what the
- * device sends, is an skb of mpassthru_copy.c.  It goes only when all that was
- * posted before is in the ring, and nothing is posted again before it has left
- * the ring: by the qdisc and by other queues it could be overtaken.
+ * Kiocbs complete in the order of posting, by mp_tx_flush() or mp_tx_stop(),
+ * and frames leave in that order: they are pushed to one ring.  A frame that
+ * the NIC cannot send as it is, and each of them while somebody wants to see
+ * what the device sends, is an skb of mpassthru_copy.c.  It goes only when all
+ * that was posted before is in the ring, and nothing is posted again before it
+ * has left the ring: by the qdisc and by other queues it could be overtaken.
  *
  * The FIFO stays from the first frame until the device is unbound: a guest that
  * stops and starts costs it nothing but the wait for what the NIC has.
@@ -69,8 +70,8 @@
 /* Somebody stops or unbinds while a frame is made ready. */
 #define MP_TX_TRIES		4
 
-/* After a frame that the NIC cannot send, skbs are made for so long: each change
- * of the way waits until the ring is empty.
+/* After a frame that the NIC cannot send, skbs are made for so long: each
+ * change of the way waits until the ring is empty.
  */
 #define MP_TX_COPY_TIME		(HZ / 50)
 
@@ -78,8 +79,8 @@
 #define MP_TX_STOP_WAIT		50
 
 /* After a reset of the NIC, for a queue that did not end, skbs are made for so
- * long, whose end is not waited for: or else a guest that is reset in a loop while
- * the NIC is paused resets that in a loop.
+ * long, whose end is not waited for: or else a guest that is reset in a loop
+ * while the NIC is paused resets that in a loop.
  */
 #define MP_TX_RESET_TIME	(10 * HZ)
 
@@ -452,8 +453,8 @@ static void mp_tx_kick(struct mp_tx *tx)
 	struct mpassthru_port *shared = tx->txq.port;
 
 	tx->kicked = tx->txq.posted;
-	/* NAPI may run when softirqs are enabled again: with tx_lock held, which
-	 * it does not take.
+	/* NAPI may run when softirqs are enabled again: with tx_lock held,
+	 * which it does not take.
 	 */
 	local_bh_disable();
 	rcu_read_lock();
@@ -699,8 +700,8 @@ static int mp_tx_refuse(struct mp_queue *mq, int err)
 	return err;
 }
 
-/* Add @len bytes at @dma to the frame at the end of the FIFO.  @follows: they lie
- * behind those that were added last.
+/* Add @len bytes at @dma to the frame at the end of the FIFO.  @follows: they
+ * lie behind those that were added last.
  */
 static void mp_tx_add_seg(struct mp_tx *tx, struct mpassthru_txframe *frame,
 			  dma_addr_t dma, unsigned int len, bool follows)
@@ -721,9 +722,9 @@ static void mp_tx_add_seg(struct mp_tx *tx, struct mpassthru_txframe *frame,
 	seg->len = len;
 }
 
-/* Is @page that of @prev, or the next one in memory?  What an IOMMU has put side by
- * side by chance is not made one segment: QEMU's NICs, which look a segment up in
- * the memory of the host, drop the frame.
+/* Is @page that of @prev, or the next one in memory?  What an IOMMU has put
+ * side by side by chance is not made one segment: QEMU's NICs, which look a
+ * segment up in the memory of the host, drop the frame.
  */
 static bool mp_txbuf_before(const struct mp_txbuf *prev,
 			    const struct mp_page *page)
@@ -901,7 +902,8 @@ out:
 
 /**
  * struct mp_txpart - a part of a frame that lies in one page
- * @buf: what it lies in; neither of the two: a bounce page that is there already
+ * @buf: what it lies in; neither of the two: a bounce page that is there
+ * already
  * @addr: user address
  * @len: how much, in bytes
  */
@@ -1013,8 +1015,8 @@ static void mp_txprep_end(struct mp_txprep *prep)
 	mp_mem_put(prep->mem);
 }
 
-/* A bounce page for a part, filled and mapped, or NULL: with @prep->alloc one has
- * to be allocated and the user's memory faulted in, which is not done under
+/* A bounce page for a part, filled and mapped, or NULL: with @prep->alloc one
+ * has to be allocated and the user's memory faulted in, which is not done under
  * tx_lock.
  */
 static struct mp_bounce *mp_txprep_bounced(struct mp_tx *tx,
@@ -1094,8 +1096,8 @@ err_abort:
 	return err == -ENOSR ? err : mp_tx_refuse(mq, err);
 }
 
-/* Returns -ENOENT when what the frame was made ready for is no more, -ENOSR when
- * bounce pages have to be made.
+/* Returns -ENOENT when what the frame was made ready for is no more, -ENOSR
+ * when bounce pages have to be made.
  */
 static int mp_txprep_try(struct mp_queue *mq, struct mp_txprep *prep,
 			 struct kiocb *iocb, struct iov_iter from)
@@ -1238,8 +1240,8 @@ static bool mp_tx_is_idle(struct mp_tx *tx)
 	return mpassthru_tx_sent(&tx->txq) == READ_ONCE(tx->txq.pushed);
 }
 
-/* Wait until all that was posted is sent, or, when the FIFO is closed, all that was
- * pushed: for some milliseconds.
+/* Wait until all that was posted is sent, or, when the FIFO is closed, all that
+ * was pushed: for some milliseconds.
  */
 static void mp_tx_drain(struct mp_tx *tx)
 {
@@ -1289,8 +1291,8 @@ static void mp_tx_finish(struct mp_queue *mq, struct mp_tx *tx)
 	WRITE_ONCE(mq->tx_waits, false);
 }
 
-/* With tx_lock held.  Returns whether it has to be done again, with RTNL; the FIFO
- * stays closed till then.
+/* With tx_lock held.  Returns whether it has to be done again, with RTNL; the
+ * FIFO stays closed till then.
  */
 static bool mp_tx_stop_locked(struct mp_queue *mq, bool rtnl)
 {
@@ -1331,9 +1333,9 @@ out:
  * mp_tx_stop - give back what is posted
  * @mq: queue
  *
- * What the NIC has counts as sent, and is waited for: twice MP_TX_STOP_WAIT.  The
- * kiocbs of the others complete with -ECANCELED, in order: they are the last that
- * were posted.
+ * What the NIC has counts as sent, and is waited for: twice MP_TX_STOP_WAIT.
+ * The kiocbs of the others complete with -ECANCELED, in order: they are the
+ * last that were posted.
  *
  * Context: process.  Takes RTNL, where the NIC does not answer, and
  * mp_queue.tx_lock.  Does not touch the memory of the poster, which may be gone.
@@ -1478,8 +1480,10 @@ void mp_tx_show(struct mp_queue *mq, struct seq_file *m)
 	seq_printf(m, "mp-tx-errors:\t%llu\n", stats->tx_errors);
 	seq_printf(m, "mp-tx-pinned:\t%u\n",
 		   mem ? atomic_read(&mem->pinned) : 0);
-	seq_printf(m, "mp-tx-pin-limit:\t%u\n", mem ? READ_ONCE(mem->limit) : 0);
-	seq_printf(m, "mp-tx-pin-hits:\t%llu\n", mem ? READ_ONCE(mem->hits) : 0);
+	seq_printf(m, "mp-tx-pin-limit:\t%u\n",
+		   mem ? READ_ONCE(mem->limit) : 0);
+	seq_printf(m, "mp-tx-pin-hits:\t%llu\n",
+		   mem ? READ_ONCE(mem->hits) : 0);
 	seq_printf(m, "mp-tx-pin-misses:\t%llu\n",
 		   mem ? READ_ONCE(mem->misses) : 0);
 	mutex_unlock(&mq->tx_lock);

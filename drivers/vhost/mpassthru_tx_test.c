@@ -384,7 +384,8 @@ static int tx_post_iov(struct kunit *test, int i, const struct iovec *iov,
 }
 
 /* A frame of @len bytes that begins @off bytes into the second page. */
-static int tx_post(struct kunit *test, int i, unsigned int off, unsigned int len)
+static int tx_post(struct kunit *test, int i, unsigned int off,
+		   unsigned int len)
 {
 	struct tx_test *t = test->priv;
 	const struct iovec iov[] = {
@@ -571,7 +572,7 @@ static void tx_stop_gives_back(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mp_tx_flush(t->mq), 1);
 }
 
-/* More was posted than the NIC sends while it is waited for: it takes no reset. */
+/* More was posted than the NIC sends in that time: it takes no reset. */
 static void tx_stop_waits_for_the_ring(struct kunit *test)
 {
 	struct tx_test *t = test->priv;

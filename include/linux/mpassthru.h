@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * mpassthru: a network device whose descriptors point at the memory of a guest:
- * at buffers that it posted to receive, and at frames that it sends.  This is all
- * that a driver sees of it.
+ * at buffers that it posted to receive, and at frames that it sends.  This is
+ * all that a driver sees of it.
  *
  * Three parties share the structures below:
  *
@@ -210,18 +210,20 @@ struct mpassthru_txq {
  *	around both.  Schedules NAPI once: need_wakeup is false at first.
  * @rx_wake: have NAPI of receive queue @queue run soon.  Process context, RCU
  *	read side: must not sleep.  May race with the device going down.
- * @tx_kick: push what is posted to transmit queue @queue, as far as its ring has
- *	room, and have NAPI run soon if the NIC has sent frames that NAPI has not
- *	seen.  Frames that the device cannot send, as it is down or has no
- *	carrier, are dropped: done.  Process context, softirqs disabled, RCU read
- *	side.  May race with the device going down.
+ * @tx_kick: push what is posted to transmit queue @queue, as far as its ring
+ *	has room, and have NAPI run soon if the NIC has sent frames that NAPI
+ *	has not seen.  Frames that the device cannot send, as it is down or has
+ *	no carrier, are dropped: done.  Process context, softirqs disabled, RCU
+ *	read side.  May race with the device going down.
  * @tx_reset: end what transmit queue @queue is at: when it returns, all frames
  *	pushed to it are done, and no DMA for them goes on, also when the device
  *	does not answer: then its bus mastering is turned off.  Process context,
- *	may sleep; RTNL held.  Nothing is pushed meanwhile, &mpassthru_txq.closed.
- *	Returns whether frames of others were lost by that, too.
+ *	may sleep; RTNL held.  Nothing is pushed meanwhile,
+ *	&mpassthru_txq.closed. Returns whether frames of others were lost by
+ *	that, too.
  *
- * @tx_kick and @tx_reset are NULL in a driver whose &mpassthru_port.tx_segs is 0.
+ * @tx_kick and @tx_reset are NULL in a driver whose &mpassthru_port.tx_segs is
+ * 0.
  */
 struct mpassthru_driver_ops {
 	void	(*port_changed)(struct net_device *dev);
@@ -541,8 +543,8 @@ static inline bool mpassthru_tx_may_push(const struct mpassthru_txq *txq)
  * @txq: FIFO
  *
  * Context: transmit lock held, after mpassthru_tx_may_push().
- * Return: the frame, to be followed by mpassthru_tx_push() or, left where it is,
- * by nothing; NULL when there is none.
+ * Return: the frame, to be followed by mpassthru_tx_push() or, left where it
+ * is, by nothing; NULL when there is none.
  */
 static inline const struct mpassthru_txframe *
 mpassthru_tx_next(const struct mpassthru_txq *txq)
@@ -600,8 +602,8 @@ static inline void mpassthru_tx_done(struct mpassthru_txq *txq, unsigned int n)
  * @txq: FIFO
  *
  * For a device that is down or has no carrier: as noop_qdisc does.  While the
- * ring has frames that came before, it waits for these to be done, which a reset
- * brings about.
+ * ring has frames that came before, it waits for these to be done, which a
+ * reset brings about.
  *
  * Context: transmit lock held; nobody else calls mpassthru_tx_done(), for the
  * ring is empty of frames of @txq when anything is dropped.
@@ -609,9 +611,13 @@ static inline void mpassthru_tx_done(struct mpassthru_txq *txq, unsigned int n)
  */
 static inline unsigned int mpassthru_tx_drop(struct mpassthru_txq *txq)
 {
-	u32 posted = smp_load_acquire(&txq->posted);
-	unsigned int n = posted - txq->pushed;
+	unsigned int n;
+	u32 posted;
 
+	/* Pairs with smp_store_release() in mpassthru_tx_post(). */
+	posted = smp_load_acquire(&txq->posted);
+	n = posted - txq->pushed;
+	/* Pairs with smp_store_release() in mpassthru_tx_done(). */
 	if (txq->closed || !n || smp_load_acquire(&txq->done) != txq->pushed)
 		return 0;
 	WRITE_ONCE(txq->pushed, posted);
@@ -624,8 +630,8 @@ static inline unsigned int mpassthru_tx_drop(struct mpassthru_txq *txq)
  * mpassthru_tx_flush - end of a round of mpassthru_tx_done()
  * @txq: FIFO
  *
- * Context: as mpassthru_tx_done(), or the transmit lock held.  Not netpoll's: the
- * consumer is not to be woken there.
+ * Context: as mpassthru_tx_done(), or the transmit lock held.  Not netpoll's:
+ * the consumer is not to be woken there.
  */
 static inline void mpassthru_tx_flush(struct mpassthru_txq *txq)
 {

@@ -59,9 +59,10 @@ static void show_summary(const struct counters *c)
 	       counters_get(c, "zerocopy"), counters_get(c, "bounced"),
 	       counters_get(c, "copied"));
 	show_reasons(c, received);
-	printf("  sent: %llu in place, %llu short ones copied whole, %llu bounced in part, %llu copied",
+	printf("  sent: %llu in place, %llu short ones copied whole,",
 	       counters_get(c, "tx-zerocopy"),
-	       counters_get(c, "tx-copied-whole"),
+	       counters_get(c, "tx-copied-whole"));
+	printf(" %llu bounced in part, %llu copied",
 	       counters_get(c, "tx-bounced"), counters_get(c, "tx-copied"));
 	show_reasons(c, sent);
 }
@@ -83,14 +84,14 @@ static bool is_level(const char *name)
 {
 	static const char * const levels[] = {
 		"outstanding", "armed", "pinned", "pinned-peak", "pin-limit",
-		"pin-ghosts",
+		"pin-ghosts", NULL
 	};
-	unsigned int i;
+	const char * const *level;
 
 	if (!strncmp(name, "tx-", 3))
 		name += 3;
-	for (i = 0; i < sizeof(levels) / sizeof(levels[0]); i++)
-		if (!strcmp(name, levels[i]))
+	for (level = levels; *level; level++)
+		if (!strcmp(name, *level))
 			return true;
 	return false;
 }

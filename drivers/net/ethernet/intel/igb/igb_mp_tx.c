@@ -188,9 +188,9 @@ static unsigned int igb_mp_tx_limit(const struct netdev_queue *nq)
 					INT_MAX;
 }
 
-/* Frames of the stack wait in the qdisc, which runs between two rounds of NAPI, if
- * it finds the queue open: it has every other round.  A kick leaves the decision to
- * NAPI.
+/* Frames of the stack wait in the qdisc, which runs between two rounds of NAPI,
+ * if it finds the queue open: it has every other round.  A kick leaves the
+ * decision to NAPI.
  */
 static bool igb_mp_tx_yield(const struct netdev_queue *nq,
 			    struct mpassthru_txq *txq, bool napi)

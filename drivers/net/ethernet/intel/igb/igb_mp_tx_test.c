@@ -288,7 +288,7 @@ static void igb_mp_tx_test_turns(struct kunit *test)
 	qdisc->q.qlen = 1;
 
 	local_bh_disable();
-	/* A kick leaves it to NAPI, which has to come as well, and comes again. */
+	/* A kick leaves it to NAPI, which has to come, and comes again. */
 	KUNIT_EXPECT_TRUE(test, igb_mp_tx_push(ring, nq, &t->txq, false));
 	KUNIT_EXPECT_TRUE(test, igb_mp_tx_push(ring, nq, &t->txq, true));
 	KUNIT_EXPECT_EQ(test, -2, (int)t->txq.pushed);

@@ -149,8 +149,9 @@ bool order_complete(struct order *o, __u32 seq)
 		lost -= o->between;
 	if (missing <= dropped + (lost > 0 ? lost : 0))
 		return true;
-	say("%u before frame %u did not come: %u were dropped by the peer, %lld lost on the wire",
-	    missing, seq, dropped, lost);
+	say("%u before frame %u did not come", missing, seq);
+	say("%u were dropped by the peer, %lld lost on the wire", dropped,
+	    lost);
 	return false;
 }
 

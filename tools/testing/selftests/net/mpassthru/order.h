@@ -48,7 +48,7 @@ int order_met(struct order *o);
  * Returns how many came, or -1.
  */
 int order_follow(struct order *o, unsigned int n, int ms);
-/* Did those before @seq come, or get lost where it is not the device's fault? */
+/* Did those before @seq come, or get lost elsewhere than in the device? */
 bool order_complete(struct order *o, __u32 seq);
 
 #endif /* MP_ORDER_H */
