@@ -268,7 +268,7 @@ static void igb_mp_tx_test_turns(struct kunit *test)
 	struct igb_mp_tx_test *t = igb_mp_tx_test_init(test);
 	struct igb_ring *ring = &t->ring;
 	struct netdev_queue *nq;
-	struct Qdisc *qdisc;
+	typeof(*nq->qdisc) *qdisc;
 	int i;
 
 	nq = kunit_kzalloc(test, sizeof(*nq), GFP_KERNEL);
