@@ -55,8 +55,8 @@ enum mp_bounce_reason {
  * @tx_errors: frames that were dropped, for they made no sense
  * @tx_resets: times that the NIC was reset as it did not take what it had
  *
- * @copied, @dropped and @tx_copied are counted without a lock, others of tx_* under
- * mp_queue.tx_lock, the rest under mp_queue.lock.
+ * @copied, @dropped and @tx_copied are counted without a lock, others of tx_*
+ * under mp_queue.tx_lock, the rest under mp_queue.lock.
  */
 struct mp_stats {
 	u64		posted;

@@ -25,10 +25,11 @@
  * The FIFO stays from the first frame until the device is unbound: a guest that
  * stops and starts costs it nothing but the wait for what the NIC has.
  *
- * Locks.  mp_queue.tx_lock serialises posting, completing and stopping.  It nests
- * inside RTNL, and RTNL's holder waits for it: nothing that a poster can draw out
- * is done under it, but for the wait of mp_tx_stop(), which has an end.  What has to
- * be faulted in, pinned or allocated is made ready without it, mp_tx_post_miss().
+ * Locks.  mp_queue.tx_lock serialises posting, completing and stopping.  It
+ * nests inside RTNL, and RTNL's holder waits for it: nothing that a poster can
+ * draw out is done under it, but for the wait of mp_tx_stop(), which has an
+ * end.  What has to be faulted in, pinned or allocated is made ready without
+ * it, mp_tx_post_miss().
  */
 
 #include <kunit/visibility.h>
@@ -676,7 +677,8 @@ copy:
 	return -EAGAIN;
 }
 
-/* The NIC cannot send it: to the end of what was posted, and then for a while. */
+/* The NIC cannot send it: to the end of what was posted, and then for a while.
+ */
 static int mp_tx_fall_back(struct mp_queue *mq)
 {
 	struct mp_tx *tx = mq->tx;
@@ -748,7 +750,8 @@ static void mp_tx_add_page(struct mp_tx *tx, struct mpassthru_txframe *frame,
 	*mp_txbuf(tx, idx) = (struct mp_txbuf) { .page = page };
 }
 
-/* The header buffer, and what the NIC is to do.  Sets nothing that others see. */
+/* The header buffer, and what the NIC is to do. Sets nothing that others see.
+ */
 static int mp_tx_begin(struct mp_queue *mq, const struct mp_txhead *head)
 {
 	struct mp_tx *tx = mq->tx;
@@ -798,8 +801,8 @@ static int mp_tx_append(struct mp_queue *mq, const struct mp_txhead *head,
 	mq->stats.tx_posted++;
 	if (whole)
 		mq->stats.tx_whole++;
-	/* Nothing of the guest is in use; and behind others it is not given back
-	 * before them, so that it may as well be taken back with them.
+	/* Nothing of the guest is in use; and behind others it is not given
+	 * back before them, so that it may as well be taken back with them.
 	 */
 	slot->iocb = whole && !tx->waiting ? NULL : iocb;
 	if (slot->iocb)
@@ -1176,16 +1179,16 @@ static int mp_tx_not_now(struct mp_queue *mq, int err)
 /**
  * mp_tx_post - append a frame to the FIFO
  * @mq: queue
- * @iocb: completed in mp_tx_flush() or mp_tx_stop().  Its ki_complete() is called
- *	with mp_queue.tx_lock held, and RTNL as well when the device is unbound: it
- *	may neither sleep nor take a lock that is held while posting.  ki_pos is
- *	where in the chain the frame begins, in bytes.
+ * @iocb: completed in mp_tx_flush() or mp_tx_stop().  Its ki_complete() is
+ *	called with mp_queue.tx_lock held, and RTNL as well when the device is
+ *	unbound: it may neither sleep nor take a lock that is held while
+ *	posting.  ki_pos is where in the chain the frame begins, in bytes.
  * @from: header and frame
  *
  * Context: process, not a kernel thread; the address space of @from is current.
  * Handles faults in @from, and allocates memory that is charged to the memory
- * cgroup.  Takes mmap_lock, then mp_queue.tx_lock, which is held only for what does
- * not depend on the poster.
+ * cgroup.  Takes mmap_lock, then mp_queue.tx_lock, which is held only for what
+ * does not depend on the poster.
  * Return: -EIOCBQUEUED, or without @iocb being queued:
  *
  * * bytes of header and frame: the frame was copied whole
@@ -1257,7 +1260,8 @@ static void mp_tx_drain(struct mp_tx *tx)
 	}
 }
 
-/* Have the NIC end what it has; RTNL held.  Returns whether it had something. */
+/* Have the NIC end what it has; RTNL held. Returns whether it had something.
+ */
 static bool mp_tx_reset(struct mp_tx *tx)
 {
 	struct mpassthru_port *shared = tx->txq.port;
@@ -1338,7 +1342,8 @@ out:
  * last that were posted.
  *
  * Context: process.  Takes RTNL, where the NIC does not answer, and
- * mp_queue.tx_lock.  Does not touch the memory of the poster, which may be gone.
+ * mp_queue.tx_lock.  Does not touch the memory of the poster, which may be
+ * gone.
  */
 void mp_tx_stop(struct mp_queue *mq)
 {
@@ -1436,7 +1441,8 @@ void mp_tx_idle_work(struct work_struct *work)
 		schedule_delayed_work(&mq->tx_idle, 1);
 		return;
 	}
-	/* Not in the midst of mp_tx_flush(), which may just be about to wait. */
+	/* Not in the midst of mp_tx_flush(), which may just be about to wait.
+	 */
 	mutex_lock(&mq->tx_lock);
 	WRITE_ONCE(mq->tx_wants_idle, false);
 	WRITE_ONCE(mq->tx_waits, false);
@@ -1460,7 +1466,8 @@ void mp_tx_show(struct mp_queue *mq, struct seq_file *m)
 	mutex_lock(&mq->tx_lock);
 	mem = mq->tx ? mq->tx->mem : NULL;
 	if (mq->tx)
-		outstanding = mq->tx->txq.posted - mpassthru_tx_sent(&mq->tx->txq);
+		outstanding = mq->tx->txq.posted -
+			      mpassthru_tx_sent(&mq->tx->txq);
 
 	seq_printf(m, "mp-tx-posted:\t%llu\n", stats->tx_posted);
 	seq_printf(m, "mp-tx-outstanding:\t%u\n", outstanding);
