@@ -101,6 +101,7 @@ static void mp_show_fdinfo(struct seq_file *m, struct file *file)
 	dev = mp_queue_dev(mq);
 	seq_printf(m, "mp-dev:\t%s\n", dev ? dev->name : "-");
 	seq_printf(m, "mp-queue:\t%u\n", dev ? mq->index : 0);
+	seq_printf(m, "mp-attached:\t%d\n", !READ_ONCE(mq->detached));
 	rcu_read_unlock();
 
 	mp_rx_show(mq, m);

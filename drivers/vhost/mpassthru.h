@@ -91,6 +91,8 @@ struct mp_stats {
  *	Written under RTNL; freed after an RCU grace period.
  * @index: of the queue of the device.  Written under RTNL, constant while there
  *	is a @port.
+ * @detached: nothing is to be received, as TUNSETQUEUE says; kept from one device
+ *	to the next.  Written under RTNL.
  * @rx: zero-copy receive, NULL in copy mode.  Written under RTNL and @lock.
  * @mem: pinned pages, kept from the first start of zero-copy until the device
  *	is unbound or somebody else starts it.  Written under RTNL and @lock.
@@ -121,6 +123,7 @@ struct mp_queue {
 	struct mutex			lock;	/* see above */
 	struct mp_port __rcu		*port;
 	unsigned int			index;
+	bool				detached;
 	struct mp_rx			*rx;
 	struct mp_mem			*mem;
 	u64				start_full;
@@ -143,6 +146,7 @@ struct mp_queue {
 
 /* mpassthru_bind.c: binding, as user space asks for it */
 int mp_bind(struct mp_queue *mq, struct mpassthru_bind __user *argp);
+int mp_bind_iff(struct mp_queue *mq, const char *ifname, bool multi);
 int mp_unbind(struct mp_queue *mq);
 
 /* mpassthru_tap.c: the ioctls of a tap */
@@ -174,7 +178,7 @@ void mp_tx_show(struct mp_queue *mq, struct seq_file *m);
 void mp_tx_wake(struct mpassthru_txq *txq);
 
 /* mpassthru_copy.c: copy mode and transmit */
-void mp_copy_divert(struct mp_queue *mq, struct sk_buff *skb, bool zerocopy);
+void mp_copy_divert(struct mp_queue *mq, struct sk_buff *skb, bool late);
 ssize_t mp_copy_read(struct mp_queue *mq, struct iov_iter *to, bool noblock);
 ssize_t mp_copy_write(struct mp_queue *mq, struct iov_iter *from, bool noblock);
 void mp_copy_write_xdp(struct mp_queue *mq, struct xdp_buff *xdp);

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * MPASSTHRU_BINDDEV and MPASSTHRU_UNBINDDEV: what user space asks, and what it
- * is told.  The rest is in mpassthru_port.c.
+ * MPASSTHRU_BINDDEV and MPASSTHRU_UNBINDDEV, and TUNSETIFF, which binds as well:
+ * what user space asks, and what it is told.  The rest is in mpassthru_port.c.
  */
 
 #include <linux/capability.h>
+#include <linux/net.h>
 #include <linux/pm_runtime.h>
 #include <linux/rtnetlink.h>
+#include <linux/sched.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
 #include <uapi/linux/mpassthru.h>
@@ -15,8 +17,9 @@
 #include "mpassthru_port.h"
 
 /* @parent was resumed, and is that of the device, if the name is still its. */
-static int mp_bind_name(struct mp_queue *mq, const struct mpassthru_bind *bind,
-			struct device *parent, struct netlink_ext_ack *extack)
+static int mp_bind_name(struct mp_queue *mq, const char *ifname,
+			unsigned int index, struct device *parent,
+			struct netlink_ext_ack *extack)
 {
 	struct net_device *dev;
 
@@ -30,15 +33,15 @@ static int mp_bind_name(struct mp_queue *mq, const struct mpassthru_bind *bind,
 		return -EBUSY;
 	}
 
-	dev = __dev_get_by_name(sock_net(&mq->sk), bind->ifname);
+	dev = __dev_get_by_name(sock_net(&mq->sk), ifname);
 	if (!dev || dev->dev.parent != parent) {
 		NL_SET_ERR_MSG_FMT(extack,
 				   "no device %s in this network namespace",
-				   bind->ifname);
+				   ifname);
 		return -ENODEV;
 	}
 
-	return mp_port_bind(mq, dev, bind->queue, extack);
+	return mp_port_bind(mq, dev, index, extack);
 }
 
 /* The parent of the device of that name, with a reference, or NULL. */
@@ -59,23 +62,41 @@ static struct device *mp_parent(struct mp_queue *mq, const char *ifname)
 /* The device is resumed before RTNL is taken: a suspend that is under way may
  * wait for RTNL, and a resume waits for it to end.
  */
-static int mp_bind_resumed(struct mp_queue *mq,
-			   const struct mpassthru_bind *bind,
-			   struct netlink_ext_ack *extack)
+static int mp_bind_resumed(struct mp_queue *mq, const char *ifname,
+			   unsigned int index, struct netlink_ext_ack *extack)
 {
-	struct device *parent = mp_parent(mq, bind->ifname);
+	struct device *parent = mp_parent(mq, ifname);
 	int err;
 
 	/* Whether it works is seen by netif_device_present(). */
 	if (parent)
 		pm_runtime_get_sync(parent);
 	rtnl_lock();
-	err = mp_bind_name(mq, bind, parent, extack);
+	err = mp_bind_name(mq, ifname, index, parent, extack);
 	rtnl_unlock();
 	if (parent)
 		pm_runtime_put(parent);
 	put_device(parent);
 
+	return err;
+}
+
+/* @index as of mp_port_bind(). */
+static int mp_bind_allowed(struct mp_queue *mq, const char *ifname,
+			   unsigned int index, struct netlink_ext_ack *extack)
+{
+	int err;
+
+	if (!ns_capable(sock_net(&mq->sk)->user_ns, CAP_NET_ADMIN)) {
+		NL_SET_ERR_MSG(extack,
+			       "binding needs CAP_NET_ADMIN in the network namespace");
+		return -EPERM;
+	}
+
+	err = mp_bind_resumed(mq, ifname, index, extack);
+	/* vhost-net may be waiting for the device to come back. */
+	if (!err)
+		mq->sk.sk_data_ready(&mq->sk);
 	return err;
 }
 
@@ -108,11 +129,12 @@ static void mp_put_msg(const struct mpassthru_bind *bind,
  * Return: 0, or:
  *
  * * -EFAULT: @argp is not readable
- * * -EINVAL: reserved fields are set, the name does not end, the device has
- *   more than one queue, or its driver reports buffers that make no sense
+ * * -EINVAL: reserved fields are set, the name does not end, the device has no
+ *   such queue, or its driver reports buffers that make no sense
  * * -EPERM: no CAP_NET_ADMIN over the network namespace of the open()
  * * -ENODEV: no such device in that namespace, or it is not present
- * * -EBUSY: bound, or used by a bridge, bond, XDP program, AF_XDP, ...
+ * * -EBUSY: the queue or the descriptor is bound, or the device is used by a
+ *   bridge, bond, XDP program, AF_XDP, ...
  * * -EOPNOTSUPP: the driver has no mpassthru port, or one that we cannot use
  * * -ENOMEM: no memory
  * * any other error of the driver's
@@ -126,25 +148,73 @@ int mp_bind(struct mp_queue *mq, struct mpassthru_bind __user *argp)
 	if (copy_from_user(&bind, argp, sizeof(bind)))
 		return -EFAULT;
 
-	if (bind.flags || bind.queue ||
+	if (bind.flags ||
 	    memchr_inv(bind.reserved, 0, sizeof(bind.reserved)) ||
 	    strnlen(bind.ifname, sizeof(bind.ifname)) == sizeof(bind.ifname)) {
 		NL_SET_ERR_MSG(&extack,
-			       "flags, queue and reserved fields must be 0, the name NUL terminated");
+			       "flags and reserved fields must be 0, the name NUL terminated");
 		err = -EINVAL;
-	} else if (!ns_capable(sock_net(&mq->sk)->user_ns, CAP_NET_ADMIN)) {
-		NL_SET_ERR_MSG(&extack,
-			       "binding needs CAP_NET_ADMIN in the network namespace");
-		err = -EPERM;
+	} else if (bind.queue >= MPASSTHRU_QUEUES) {
+		NL_SET_ERR_MSG_FMT(&extack, "no device has a queue %u",
+				   bind.queue);
+		err = -EINVAL;
 	} else {
-		err = mp_bind_resumed(mq, &bind, &extack);
+		err = mp_bind_allowed(mq, bind.ifname, bind.queue, &extack);
 	}
 
 	if (err)
 		mp_put_msg(&bind, &extack);
-	else
-		/* vhost-net may be waiting for the device to come back. */
-		mq->sk.sk_data_ready(&mq->sk);
+	return err;
+}
+
+/* -ENOTCONN: no device is bound. */
+static int mp_bound_to(struct mp_queue *mq, const char *ifname)
+{
+	int err = -ENOTCONN;
+	struct net_device *dev;
+
+	rtnl_lock();
+	dev = mp_queue_dev(mq);
+	if (dev)
+		err = !*ifname || !strcmp(ifname, dev->name) ? 0 : -EEXIST;
+	rtnl_unlock();
+
+	return err;
+}
+
+/**
+ * mp_bind_iff - TUNSETIFF: bind a network device, as a tap is made
+ * @mq: queue
+ * @ifname: name of the device; of a tap it would be that of a new one
+ * @multi: others may have queues of it: bind the first that nobody has.  Else
+ *	bind queue 0, if nobody has any.
+ *
+ * On a descriptor that is bound it only compares the name, so that a program
+ * that was given it can go on as with a tap.  There is no place for the text of
+ * a failure but the log.
+ *
+ * Context: process, takes RTNL.
+ * Return: 0; -EEXIST when another device is bound; -ENODEV when none is and
+ * there is no such device, as with an empty name or "tap%d"; else as mp_bind()
+ */
+int mp_bind_iff(struct mp_queue *mq, const char *ifname, bool multi)
+{
+	struct netlink_ext_ack extack = {};
+	int err;
+
+	err = mp_bound_to(mq, ifname);
+	if (err != -ENOTCONN)
+		return err;
+	if (!*ifname)
+		return -ENODEV;
+
+	err = mp_bind_allowed(mq, ifname,
+			      multi ? MP_QUEUE_NEXT : MP_QUEUE_ALONE, &extack);
+	if (err)
+		net_notice_ratelimited("mpassthru: process %d cannot bind %*pE: %s (%d)\n",
+				       task_tgid_nr(current),
+				       (int)strlen(ifname), ifname,
+				       extack._msg ?: "-", err);
 	return err;
 }
 

@@ -61,11 +61,12 @@ static void mp_copy_segment(struct mp_queue *mq, struct sk_buff *skb,
  * mp_copy_divert - have a frame wait for its reader
  * @mq: queue that received it
  * @skb: as of &mpassthru_port_ops.divert; consumed
- * @zerocopy: @mq has been switched to zero-copy
+ * @late: it is for what @mq was before: that has been switched to zero-copy, or
+ *	detached
  *
  * Context: softirq, RCU read side.
  */
-void mp_copy_divert(struct mp_queue *mq, struct sk_buff *skb, bool zerocopy)
+void mp_copy_divert(struct mp_queue *mq, struct sk_buff *skb, bool late)
 {
 	netdev_features_t features;
 
@@ -86,9 +87,12 @@ void mp_copy_divert(struct mp_queue *mq, struct sk_buff *skb, bool zerocopy)
 	}
 
 	/* A straggler, held back in GRO or a backlog while the ring was
-	 * switched to zero-copy: it would wait here for the switch back.
+	 * switched to zero-copy: it would wait here for the switch back.  Or
+	 * while RSS was told to leave the queue out: the driver of the guest
+	 * is promised that it gets nothing (virtio 1.2, 5.1.6.5.5), and by
+	 * another queue it would arrive behind younger ones of its flow.
 	 */
-	if (unlikely(zerocopy)) {
+	if (unlikely(late)) {
 		kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED);
 		goto dropped;
 	}
@@ -244,6 +248,24 @@ static bool mp_len_ok(const struct sk_buff *skb, const struct net_device *dev)
 				 skb->len <= max;
 }
 
+/* Have netdev_pick_tx() take the transmit queue of that index, so that frames
+ * of a queue stay in order, and behind those that were posted.  It takes what
+ * the socket says, which comes before XPS and hashing, if three things hold:
+ *
+ * - the queue exists: ethtool -L is refused while bound
+ * - the skb does not say ooo_okay: nobody sets it in one of ours
+ * - the socket has said so lately (net.core.txq_reselection_ms): it does here
+ *
+ * Drivers that we know have no ndo_select_queue, which would come before.  An
+ * skbedit queue_mapping of tc comes after: then an administrator chose.
+ */
+static void mp_send_by_queue(struct mp_queue *mq)
+{
+	sk_tx_queue_set(&mq->sk, mq->index);
+	if (READ_ONCE(mq->sk.sk_tx_queue_mapping_jiffies) != jiffies)
+		WRITE_ONCE(mq->sk.sk_tx_queue_mapping_jiffies, jiffies);
+}
+
 static int mp_send_skb(struct mp_queue *mq, struct sk_buff *skb,
 		       const struct virtio_net_hdr *hdr)
 {
@@ -279,6 +301,7 @@ static int mp_send_skb(struct mp_queue *mq, struct sk_buff *skb,
 		goto err_unlock;
 
 	atomic64_inc(&mq->stats.tx_copied);
+	mp_send_by_queue(mq);
 	dev_queue_xmit(skb);
 	rcu_read_unlock();
 	return 0;

@@ -18,7 +18,7 @@
  * So the FIFOs of a queue that is unbound go first, each under its lock.  Then
  * nobody finds the queue any more, nor the port if it was the last one.  Then
  * those who did are waited for, once, be it for one queue or for all queues of
- * a device that goes.  The queue itself, which is the socket, is there still:
+ * a device that goes.  Where others stay, frames are spread over these before.  The queue itself, which is the socket, is there still:
  * mp_release() waits for RTNL.
  */
 
@@ -54,7 +54,8 @@ static void mp_port_divert(struct mpassthru_port *shared, struct sk_buff *skb)
 		kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED);
 		return;
 	}
-	mp_copy_divert(mq, skb, READ_ONCE(shared->rxq[index]));
+	mp_copy_divert(mq, skb, READ_ONCE(shared->rxq[index]) ||
+				READ_ONCE(mq->detached));
 }
 
 static const struct mpassthru_port_ops mp_port_ops = {
@@ -86,13 +87,6 @@ static int mp_port_check(struct net_device *dev, struct mpassthru_port *shared,
 		NL_SET_ERR_MSG_FMT(extack, "%s is bound already", dev->name);
 		return -EBUSY;
 	}
-	/* Suspended, or the PCI core is recovering it from an error. */
-	if (!netif_device_present(dev)) {
-		NL_SET_ERR_MSG_FMT(extack,
-				   "%s is suspended or in recovery: try again",
-				   dev->name);
-		return -ENODEV;
-	}
 
 	err = netdev_mp_port_prep(dev, shared, extack);
 	if (err)
@@ -104,14 +98,6 @@ static int mp_port_check(struct net_device *dev, struct mpassthru_port *shared,
 				   "%s splits frames: hdr_len %d, npages %d",
 				   dev->name, shared->hdr_len, shared->npages);
 		return -EOPNOTSUPP;
-	}
-	/* Of a device that is down the driver alone knows. */
-	if (netif_running(dev) && dev->real_num_rx_queues != 1) {
-		NL_SET_ERR_MSG_FMT(extack,
-				   "%s has %u queues: run ethtool -L %s combined 1",
-				   dev->name, dev->real_num_rx_queues,
-				   dev->name);
-		return -EINVAL;
 	}
 	if (netdev_is_rx_handler_busy(dev) || netdev_has_any_upper_dev(dev)) {
 		NL_SET_ERR_MSG_FMT(extack,
@@ -161,25 +147,91 @@ static struct mp_port *mp_port_alloc(struct net_device *dev,
 	return port;
 }
 
+/* Turns @index, as of mp_port_bind(), into that of a queue that is free. */
+static int mp_port_choose(struct mp_port *port, const struct net_device *dev,
+			  unsigned int *index, struct netlink_ext_ack *extack)
+{
+	unsigned int max = port->shared.max_queues;
+
+	if (*index == MP_QUEUE_ALONE) {
+		if (port->nr_queues) {
+			NL_SET_ERR_MSG_FMT(extack, "%s is bound already",
+					   dev->name);
+			return -EBUSY;
+		}
+		*index = 0;
+	} else if (*index == MP_QUEUE_NEXT) {
+		*index = 0;
+		while (*index < max && rtnl_dereference(port->queues[*index]))
+			++*index;
+		if (*index == max) {
+			NL_SET_ERR_MSG_FMT(extack,
+					   "%s has %u queues, all are bound: see ethtool -L",
+					   dev->name, max);
+			return -EBUSY;
+		}
+	}
+
+	if (*index >= max) {
+		NL_SET_ERR_MSG_FMT(extack,
+				   "%s has %u queues, from 0 on: see ethtool -L",
+				   dev->name, max);
+		return -EINVAL;
+	}
+	if (rtnl_dereference(port->queues[*index])) {
+		NL_SET_ERR_MSG_FMT(extack, "queue %u of %s is bound already",
+				   *index, dev->name);
+		return -EBUSY;
+	}
+	return 0;
+}
+
 static int mp_port_add(struct mp_port *port, struct mp_queue *mq,
 		       struct net_device *dev, unsigned int index,
 		       struct netlink_ext_ack *extack)
 {
-	if (index >= port->shared.max_queues) {
-		NL_SET_ERR_MSG_FMT(extack, "%s: queues 0 to %u can be bound",
-				   dev->name, port->shared.max_queues - 1);
-		return -EINVAL;
-	}
-	if (rtnl_dereference(port->queues[index])) {
-		NL_SET_ERR_MSG_FMT(extack, "%s is bound already", dev->name);
-		return -EBUSY;
-	}
+	int err;
+
+	err = mp_port_choose(port, dev, &index, extack);
+	if (err)
+		return err;
 
 	/* Nobody looks at it who has not found it here, or the port at it. */
 	mq->index = index;
 	rcu_assign_pointer(port->queues[index], mq);
 	port->nr_queues++;
 	return 0;
+}
+
+/* The queues that frames are to be spread over when @gone is not bound any
+ * more: those that are bound and attached.  Where none is attached, frames have
+ * to go somewhere: to one that is bound, which drops them.
+ */
+static unsigned int mp_port_mask(const struct mp_port *port,
+				 const struct mp_queue *gone)
+{
+	unsigned int attached = 0, bound = 0, i;
+	const struct mp_queue *mq;
+
+	for (i = 0; i < MPASSTHRU_QUEUES; i++) {
+		mq = rtnl_dereference(port->queues[i]);
+		if (!mq || mq == gone)
+			continue;
+		bound |= BIT(i);
+		if (!mq->detached)
+			attached |= BIT(i);
+	}
+	return attached ?: bound & -bound;
+}
+
+static void mp_port_spread(struct mp_port *port, const struct mp_queue *gone)
+{
+	unsigned int mask = mp_port_mask(port, gone);
+
+	if (mask == port->shared.rx_mask)
+		return;
+	port->shared.rx_mask = mask;
+	port->shared.drv->rx_spread(port->shared.dev);
 }
 
 /* Its first queue is there: frames are diverted to that from here on. */
@@ -194,6 +246,7 @@ static int mp_port_attach(struct mp_port *port, struct net_device *dev,
 		return err;
 	}
 
+	port->shared.rx_mask = mp_port_mask(port, NULL);
 	err = netdev_mp_port_attach(dev, &port->shared);
 	if (err) {
 		netdev_rx_handler_unregister(dev);
@@ -234,6 +287,12 @@ static void mp_port_remove(struct mp_port *port, const struct mp_queue *only)
 
 	ASSERT_RTNL();
 
+	/* What is on its way to the queue drops.  Flows that go by others from
+	 * here on lose no more than that.
+	 */
+	if (only && port->nr_queues > 1)
+		mp_port_spread(port, only);
+
 	for (i = 0; i < MPASSTHRU_QUEUES; i++) {
 		mq = rtnl_dereference(port->queues[i]);
 		if (!mq || (only && mq != only))
@@ -261,10 +320,12 @@ static void mp_port_remove(struct mp_port *port, const struct mp_queue *only)
  * mp_port_bind - bind a queue of a network device
  * @mq: queue that has no port
  * @dev: network device
- * @index: index of its queue
+ * @index: index of its queue, or MP_QUEUE_*
  * @extack: returns the reason of a failure
  *
- * The first queue of a device makes the port.
+ * The first queue of a device makes the port, for which the device is looked at
+ * and reset.  What it must not have is refused to it as long as there is one:
+ * the others that join it only look whether the device is there.
  *
  * Context: process, RTNL held.
  * Return: 0, or an errno as of mp_bind()
@@ -278,6 +339,13 @@ int mp_port_bind(struct mp_queue *mq, struct net_device *dev,
 
 	ASSERT_RTNL();
 
+	/* Suspended, or the PCI core is recovering it from an error. */
+	if (!netif_device_present(dev)) {
+		NL_SET_ERR_MSG_FMT(extack,
+				   "%s is suspended or in recovery: try again",
+				   dev->name);
+		return -ENODEV;
+	}
 	if (first) {
 		port = mp_port_alloc(dev, extack);
 		if (IS_ERR(port))
@@ -297,6 +365,8 @@ int mp_port_bind(struct mp_queue *mq, struct net_device *dev,
 	 */
 	rcu_assign_pointer(mq->port, port);
 	mp_tx_bound(mq);
+	if (!first)
+		mp_port_spread(port, NULL);
 	return 0;
 }
 EXPORT_SYMBOL_IF_KUNIT(mp_port_bind);
@@ -320,6 +390,48 @@ int mp_port_unbind(struct mp_queue *mq)
 	return 0;
 }
 EXPORT_SYMBOL_IF_KUNIT(mp_port_unbind);
+
+/**
+ * mp_port_attach_queue - let a queue receive, or no more
+ * @mq: queue, bound or not
+ * @attached: whether it is to receive
+ *
+ * RSS leaves out a queue that is detached, and no frame is delivered to it any
+ * more when this returns.  Those of which the old table made one for it, or that
+ * have no hash, are dropped and counted as such.  It still sends: a guest that
+ * turns a queue off has frames there that it was promised to have sent.
+ *
+ * It costs a guest that repeats it a grace period, as with tun, and a start of
+ * zero-copy, which mp_rx_start() limits.
+ *
+ * Context: process, RTNL held; not from a completion.
+ */
+void mp_port_attach_queue(struct mp_queue *mq, bool attached)
+{
+	struct mp_port *port = rtnl_dereference(mq->port);
+
+	ASSERT_RTNL();
+
+	if (mq->detached == !attached)
+		return;
+	/* Before the stop: nobody starts again. */
+	WRITE_ONCE(mq->detached, !attached);
+	if (!port)
+		return;
+
+	mp_port_spread(port, NULL);
+	if (attached) {
+		/* Who was told to copy may post. */
+		mq->sk.sk_data_ready(&mq->sk);
+		return;
+	}
+
+	mp_rx_stop(mq);
+	/* Who diverts has seen that it is detached, or is waited for. */
+	synchronize_net();
+	skb_queue_purge(&mq->sk.sk_receive_queue);
+}
+EXPORT_SYMBOL_IF_KUNIT(mp_port_attach_queue);
 
 /* The device went down, or its carrier came or went. */
 static void mp_port_changed(struct mp_port *port)

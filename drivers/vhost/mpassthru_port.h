@@ -28,9 +28,16 @@ struct mp_port {
 	struct mp_queue __rcu	*queues[MPASSTHRU_QUEUES];
 };
 
+/* For mp_port_bind(): the first queue that is free; or queue 0 of a device of
+ * which none is bound.
+ */
+#define MP_QUEUE_NEXT	MPASSTHRU_QUEUES
+#define MP_QUEUE_ALONE	(MPASSTHRU_QUEUES + 1)
+
 int mp_port_bind(struct mp_queue *mq, struct net_device *dev,
 		 unsigned int index, struct netlink_ext_ack *extack);
 int mp_port_unbind(struct mp_queue *mq);
+void mp_port_attach_queue(struct mp_queue *mq, bool attached);
 int mp_port_init(void);
 void mp_port_exit(void);
 

@@ -457,6 +457,8 @@ static int mp_rx_start_locked(struct mp_queue *mq, struct mp_rx **new,
 		return 0;
 	if (!port)
 		return -ENOTCONN;
+	if (mq->detached)
+		return -EAGAIN;
 	err = mp_rx_set_mem(mq, port->shared.dev, mem);
 	if (err)
 		return err;
@@ -505,6 +507,9 @@ static int mp_rx_start(struct mp_queue *mq)
 	/* A guest's kicks come to here: leave RTNL alone. */
 	if (!rcu_access_pointer(mq->port))
 		return -ENOTCONN;
+	/* Nothing is going to be received: no start is spent on it. */
+	if (READ_ONCE(mq->detached))
+		return -EAGAIN;
 	/* A kernel thread has neither the user nor the limit to charge. */
 	if (!current->mm || current->flags & PF_KTHREAD)
 		return -EOPNOTSUPP;
@@ -925,7 +930,8 @@ static noinline int mp_rx_post_miss(struct mp_queue *mq, struct kiocb *iocb,
  *
  * * -EAGAIN: not now, copy and ask again: frames wait that were received in
  *   copy mode, to be read first; zero-copy was switched on too often; the
- *   header is of another length here; or a signal is pending
+ *   queue is detached; the header is of another length here; or a signal is
+ *   pending
  * * -EMSGSIZE: the buffer is too short
  * * -EFAULT: it is not writable memory
  * * -ENOBUFS: the FIFO is full

@@ -25,30 +25,61 @@
 static int mp_get_iff(struct mp_queue *mq, struct ifreq __user *ifr)
 {
 	char name[IFNAMSIZ] = {};
-	struct net_device *dev;
+	short flags = MP_IFF_FLAGS;
+	struct mp_port *port;
 
 	rtnl_lock();
-	dev = mp_queue_dev(mq);
-	if (dev)
-		strscpy(name, dev->name);
+	port = rtnl_dereference(mq->port);
+	if (port) {
+		strscpy(name, port->shared.dev->name);
+		if (port->nr_queues > 1)
+			flags |= IFF_MULTI_QUEUE;
+		if (mq->detached)
+			flags |= IFF_DETACH_QUEUE;
+	}
 	rtnl_unlock();
 
-	if (!dev)
+	if (!port)
 		return -ENOTCONN;
 	if (copy_to_user(&ifr->ifr_name, name, sizeof(name)) ||
-	    put_user(MP_IFF_FLAGS, &ifr->ifr_flags))
+	    put_user(flags, &ifr->ifr_flags))
 		return -EFAULT;
 	return 0;
 }
 
-static int mp_set_iff(struct ifreq __user *ifr)
+static int mp_set_iff(struct mp_queue *mq, struct ifreq __user *ifr)
+{
+	char name[IFNAMSIZ];
+	u16 flags;
+
+	if (get_user(flags, &ifr->ifr_flags) ||
+	    copy_from_user(name, &ifr->ifr_name, sizeof(name)))
+		return -EFAULT;
+	name[IFNAMSIZ - 1] = '\0';
+
+	/* The format is fixed; the other flag has had no meaning for long. */
+	if ((flags & ~(IFF_MULTI_QUEUE | IFF_ONE_QUEUE)) != MP_IFF_FLAGS)
+		return -EINVAL;
+	return mp_bind_iff(mq, name, flags & IFF_MULTI_QUEUE);
+}
+
+/* Unlike tun's it does not fail when the queue is as it shall be, or its device
+ * has gone: QEMU takes a failure for a bug and ends, and its guest says when it
+ * is called.
+ */
+static int mp_set_queue(struct mp_queue *mq, struct ifreq __user *ifr)
 {
 	u16 flags;
 
 	if (get_user(flags, &ifr->ifr_flags))
 		return -EFAULT;
-	/* The name is that of the bound device, the format is fixed. */
-	return flags == MP_IFF_FLAGS ? 0 : -EINVAL;
+	if (flags != IFF_ATTACH_QUEUE && flags != IFF_DETACH_QUEUE)
+		return -EINVAL;
+
+	rtnl_lock();
+	mp_port_attach_queue(mq, flags == IFF_ATTACH_QUEUE);
+	rtnl_unlock();
+	return 0;
 }
 
 static int mp_set_offload(struct mp_queue *mq, unsigned long arg)
@@ -133,7 +164,7 @@ static int mp_set_sndbuf(struct mp_queue *mq, int __user *sp)
 	return 0;
 }
 
-/* There is one queue, and nothing for a program to choose.  -1 is none. */
+/* The NIC chooses the queue, by RSS.  -1 is no program. */
 static int mp_set_steering(int __user *fdp)
 {
 	int fd;
@@ -193,6 +224,7 @@ static int mp_vnet_ioctl(struct mp_queue *mq, unsigned int cmd, int __user *sp)
  * * -EOPNOTSUPP: a BPF program that picks the queue
  * * -ENOTCONN: it is about the bound device, and there is none
  * * -EPERM: no CAP_NET_ADMIN, for the device's address
+ * * any error of mp_bind_iff(), for TUNSETIFF
  * * any error of dev_set_mac_address(), for the device's address
  */
 long mp_tap_ioctl(struct mp_queue *mq, unsigned int cmd, unsigned long arg)
@@ -201,11 +233,14 @@ long mp_tap_ioctl(struct mp_queue *mq, unsigned int cmd, unsigned long arg)
 
 	switch (cmd) {
 	case TUNGETFEATURES:
-		return put_user(MP_IFF_FLAGS, (unsigned int __user *)argp);
+		return put_user(MP_IFF_FLAGS | IFF_MULTI_QUEUE,
+				(unsigned int __user *)argp);
 	case TUNGETIFF:
 		return mp_get_iff(mq, argp);
 	case TUNSETIFF:
-		return mp_set_iff(argp);
+		return mp_set_iff(mq, argp);
+	case TUNSETQUEUE:
+		return mp_set_queue(mq, argp);
 	case TUNSETOFFLOAD:
 		return mp_set_offload(mq, arg);
 	case TUNSETSNDBUF:

@@ -196,7 +196,7 @@ struct mpassthru_txq {
  * @port_changed: a port was attached to @dev or detached from it: once, however
  *	many queues are bound.  Apply or lift what mpassthru_bound() implies:
  *	the cap on the frame length, no VLAN stripping, no time stamps of
- *	received frames.  When it returns, no frame longer than
+ *	received frames, RSS over the queues of &mpassthru_port.rx_mask only.  When it returns, no frame longer than
  *	&mpassthru_port.data_len is on its way to a ring, not even inside the
  *	NIC.  Process context, RTNL held.  The parent of @dev is not runtime
  *	suspended when a port was attached; the driver keeps it so until one is
@@ -208,6 +208,11 @@ struct mpassthru_txq {
  *	mastering is turned off.  Process context, may sleep;
  *	RTNL held, then mp_queue.lock, and often a vhost virtqueue's mutex
  *	around both.  Schedules NAPI once: need_wakeup is false at first.
+ * @rx_spread: &mpassthru_port.rx_mask has changed: have RSS spread received
+ *	frames over those queues.  What comes without a hash goes to queue 0 in
+ *	any case.  Frames that are inside the NIC by then may still arrive by
+ *	the queue that was theirs before.  Process context, RTNL held.  NULL in a
+ *	driver whose &mpassthru_port.max_queues is 1.
  * @rx_wake: have NAPI of receive queue @queue run soon.  Process context, RCU
  *	read side: must not sleep.  May race with the device going down.
  * @tx_kick: push what is posted to transmit queue @queue, as far as its ring
@@ -228,6 +233,7 @@ struct mpassthru_txq {
 struct mpassthru_driver_ops {
 	void	(*port_changed)(struct net_device *dev);
 	void	(*rx_restart)(struct net_device *dev, unsigned int queue);
+	void	(*rx_spread)(struct net_device *dev);
 	void	(*rx_wake)(struct net_device *dev, unsigned int queue);
 	void	(*tx_kick)(struct net_device *dev, unsigned int queue);
 	bool	(*tx_reset)(struct net_device *dev, unsigned int queue);
@@ -267,6 +273,8 @@ struct mpassthru_port_ops {
  * @drv: set by ndo_mp_port_prep
  * @ops: set by the mp device
  * @dev: the device, while attached
+ * @rx_mask: queues that RSS spreads received frames over, a bit for each; not 0
+ *	while attached.  Written under RTNL.
  * @rxq: FIFO of each receive queue while zero-copy is on for it, else NULL.
  *	Written under RTNL.  A driver looks at it when it configures a ring and
  *	keeps it with the ring, until rx_restart or mpassthru_rx_disarm().
@@ -283,6 +291,7 @@ struct mpassthru_port {
 	const struct mpassthru_driver_ops *drv;
 	const struct mpassthru_port_ops	*ops;
 	struct net_device		*dev;
+	unsigned int			rx_mask;
 	struct mpassthru_rxq		*rxq[MPASSTHRU_QUEUES];
 	struct mpassthru_txq __rcu	*txq[MPASSTHRU_QUEUES];
 };
@@ -351,6 +360,27 @@ mpassthru_rx_queue(const struct net_device *dev, unsigned int queue)
 
 	port = rtnl_dereference(dev->mp_port);
 	return port->rxq[queue];
+}
+
+/**
+ * mpassthru_rx_mask - which queues RSS is to spread received frames over
+ * @dev: network device
+ *
+ * Asked by a driver when it writes its redirection table, also after a reset.
+ *
+ * Context: process; RTNL held, if the device is bound.
+ * Return: a bit for each queue; 0 when the device is not bound: what the
+ * administrator has set applies
+ */
+static inline unsigned int mpassthru_rx_mask(const struct net_device *dev)
+{
+	struct mpassthru_port *port;
+
+	if (!mpassthru_bound(dev))
+		return 0;
+
+	port = rtnl_dereference(dev->mp_port);
+	return port->rx_mask;
 }
 
 /**

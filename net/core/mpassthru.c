@@ -21,7 +21,8 @@ static bool mpassthru_port_valid(const struct mpassthru_port *port)
 
 	if (!port->drv || port->npages <= 0 || port->npages > MAX_SKB_FRAGS)
 		return false;
-	if (!port->max_queues || port->max_queues > MPASSTHRU_QUEUES)
+	if (!port->max_queues || port->max_queues > MPASSTHRU_QUEUES ||
+	    (port->max_queues > 1 && !port->drv->rx_spread))
 		return false;
 
 	max = PAGE_SIZE * port->npages;

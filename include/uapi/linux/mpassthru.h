@@ -4,7 +4,8 @@
  *
  * The control interface of /dev/net/mp.  Next to the two calls below, a
  * descriptor of it answers the calls of a tap that QEMU makes (linux/if_tun.h),
- * so that it can be passed as -netdev tap,fd=N,vhost=on.
+ * so that it can be passed as -netdev tap,fd=N,vhost=on, or several of them as
+ * fds=N:M:...  TUNSETIFF with the name of a network device binds that, too.
  *
  * Counters are in /proc/PID/fdinfo/FD, one "mp-NAME:\tVALUE" a line.
  */
@@ -21,7 +22,10 @@
  * @ifname: name of the network device, NUL terminated, in the network
  *	namespace of whoever opened /dev/net/mp
  * @flags: must be 0
- * @queue: receive queue of the device to bind; must be 0
+ * @queue: queue of the device to bind, of either direction, from 0 on.  Several
+ *	descriptors may have a queue each of one device: it receives by those
+ *	that are bound and have not been detached with TUNSETQUEUE.  Frames
+ *	that are not IP come by queue 0, whichever are bound.
  * @msg: address of @msg_len bytes that receive, when the call fails, a NUL
  *	terminated text that says why and what to do; 0 when not wanted
  * @msg_len: size of the buffer at @msg in bytes; longer texts are cut

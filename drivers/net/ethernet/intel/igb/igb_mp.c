@@ -264,9 +264,53 @@ static void igb_mp_port_changed(struct net_device *netdev)
 		pm_runtime_put(&adapter->pdev->dev);
 }
 
+/**
+ * igb_mp_rss_queue - what the redirection table is to say while bound
+ * @adapter: the device
+ * @mask: queues to spread frames over, not 0
+ * @i: index in the table, less than IGB_RETA_SIZE
+ *
+ * In equal parts, next to one another, as the driver does otherwise.  A resume
+ * may have found fewer interrupts, and set up fewer queues than are bound.
+ *
+ * Context: any.
+ * Return: the queue
+ */
+unsigned int igb_mp_rss_queue(const struct igb_adapter *adapter,
+			      unsigned int mask, unsigned int i)
+{
+	unsigned int n, queue;
+
+	mask &= GENMASK(adapter->rss_queues - 1, 0);
+	if (unlikely(!mask))
+		return 0;
+
+	/* The one of that number among those that are set. */
+	n = i * hweight32(mask) / IGB_RETA_SIZE;
+	for (queue = __ffs(mask); n; n--) {
+		mask &= mask - 1;
+		queue = __ffs(mask);
+	}
+	return queue;
+}
+
+/* &mpassthru_driver_ops.rx_spread.  One that is down looks at the mask when it
+ * comes up, in igb_setup_mrqc().
+ */
+static void igb_mp_rx_spread(struct net_device *netdev)
+{
+	struct igb_adapter *adapter = netdev_priv(netdev);
+
+	ASSERT_RTNL();
+
+	if (!test_bit(__IGB_DOWN, &adapter->state))
+		igb_write_rss_indir_tbl(adapter);
+}
+
 static const struct mpassthru_driver_ops igb_mp_ops = {
 	.port_changed	= igb_mp_port_changed,
 	.rx_restart	= igb_mp_rx_restart,
+	.rx_spread	= igb_mp_rx_spread,
 	.rx_wake	= igb_mp_rx_wake,
 	.tx_kick	= igb_mp_tx_kick,
 	.tx_reset	= igb_mp_tx_reset,
@@ -296,29 +340,25 @@ static bool igb_mp_steered(struct igb_adapter *adapter)
  *
  * Context: process, RTNL held.
  * Return: 0; -EOPNOTSUPP with SR-IOV or jumbo frames; -EBUSY with AF_XDP, rules
- * that steer to another queue, or a qdisc that is offloaded; -EINVAL with more
- * than one queue.
+ * that steer to another queue than the first, or a qdisc that is offloaded.
  */
 int igb_mp_port_prep(struct net_device *netdev, struct mpassthru_port *port,
 		     struct netlink_ext_ack *extack)
 {
 	struct igb_adapter *adapter = netdev_priv(netdev);
+	unsigned int i;
 
 	if (adapter->vfs_allocated_count) {
 		NL_SET_ERR_MSG_MOD(extack,
 				   "virtual functions are enabled: write 0 to sriov_numvfs");
 		return -EOPNOTSUPP;
 	}
-	/* What the device has when it is up: real_num_rx_queues is older. */
-	if (adapter->rss_queues != 1) {
+	for (i = 0; i < adapter->rss_queues; i++) {
+		if (!xsk_get_pool_from_qid(netdev, i))
+			continue;
 		NL_SET_ERR_MSG_FMT_MOD(extack,
-				       "%u queues: run ethtool -L %s combined 1",
-				       adapter->rss_queues, netdev->name);
-		return -EINVAL;
-	}
-	if (xsk_get_pool_from_qid(netdev, 0)) {
-		NL_SET_ERR_MSG_MOD(extack,
-				   "an AF_XDP socket uses queue 0: end it");
+				       "an AF_XDP socket uses queue %u: end it",
+				       i);
 		return -EBUSY;
 	}
 	if (igb_mp_steered(adapter)) {
@@ -345,7 +385,10 @@ int igb_mp_port_prep(struct net_device *netdev, struct mpassthru_port *port,
 		return -EOPNOTSUPP;
 	}
 
-	port->max_queues = 1;
+	/* What the device has when it is up, of either direction:
+	 * real_num_rx_queues is older.
+	 */
+	port->max_queues = min(adapter->rss_queues, MPASSTHRU_QUEUES);
 	port->hdr_len = 0;
 	port->data_len = igb_mp_data_len(netdev->mtu);
 	port->npages = 1;

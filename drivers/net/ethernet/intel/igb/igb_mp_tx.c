@@ -267,9 +267,10 @@ static struct igb_ring *igb_mp_tx_run(struct igb_adapter *adapter,
 
 	/* Who sees the bit has no ring.  Who does not holds the lock, and
 	 * igb_down(), which has set it, takes the lock before it touches one.
+	 * After a resume with fewer interrupts there may be none any more.
 	 */
 	if (test_bit(__IGB_DOWN, &adapter->state) ||
-	    !netif_carrier_ok(netdev)) {
+	    !netif_carrier_ok(netdev) || queue >= adapter->num_tx_queues) {
 		if (mpassthru_tx_drop(txq))
 			mpassthru_tx_flush(txq);
 		return NULL;
