@@ -15,11 +15,11 @@
  *   driver	finds the port at the FIFO, and we the queue: at one to receive
  *		until rx_restart, at one to send in an RCU read side
  *
- * So the FIFOs of a queue that is unbound go first, each under its lock.  Then
- * nobody finds the queue any more, nor the port if it was the last one.  Then
- * those who did are waited for, once, be it for one queue or for all queues of
- * a device that goes.  Where others stay, frames are spread over these before.  The queue itself, which is the socket, is there still:
- * mp_release() waits for RTNL.
+ * When a queue is unbound, frames are spread over the others first, if there are
+ * some.  Its FIFOs go next, each under its lock.  Then nobody finds the queue any
+ * more, nor the port if it was the last one.  Then those who did are waited for,
+ * once, be it for one queue or for all queues of a device that goes.  The queue
+ * itself, which is the socket, is there still: mp_release() waits for RTNL.
  */
 
 #include <kunit/visibility.h>
@@ -397,9 +397,9 @@ EXPORT_SYMBOL_IF_KUNIT(mp_port_unbind);
  * @attached: whether it is to receive
  *
  * RSS leaves out a queue that is detached, and no frame is delivered to it any
- * more when this returns.  Those of which the old table made one for it, or that
- * have no hash, are dropped and counted as such.  It still sends: a guest that
- * turns a queue off has frames there that it was promised to have sent.
+ * more when this returns.  Those that still come by it, as they were inside the
+ * NIC or have no hash, are dropped and counted.  It sends as before, like that
+ * of a tun: frames that were posted when the guest turned it off go out.
  *
  * It costs a guest that repeats it a grace period, as with tun, and a start of
  * zero-copy, which mp_rx_start() limits.

@@ -43,7 +43,16 @@ static const struct net_device_ops port_netdev_ops = {
 	.ndo_mp_port_prep	= port_prep,
 };
 
-static const struct mpassthru_driver_ops port_driver_ops = {};
+static unsigned int port_spreads;
+
+static void port_spread(struct net_device *dev)
+{
+	port_spreads++;
+}
+
+static const struct mpassthru_driver_ops port_driver_ops = {
+	.rx_spread	= port_spread,
+};
 
 static void port_free_netdev(void *dev)
 {
@@ -127,6 +136,25 @@ static void port_rejects_what_makes_no_sense(struct kunit *test)
 	}
 }
 
+/* Frames would go to queues that nobody has bound. */
+static void port_of_several_queues_spreads(struct kunit *test)
+{
+	static const struct mpassthru_driver_ops none = {};
+	struct net_device *dev = port_netdev(test);
+	struct mpassthru_port *answer = netdev_priv(dev);
+	struct netlink_ext_ack extack = {};
+	struct mpassthru_port port = {};
+
+	dev->netdev_ops = &port_netdev_ops;
+	answer->data_len = 1518;
+	answer->npages = 1;
+	answer->drv = &none;
+	answer->max_queues = 2;
+	KUNIT_EXPECT_EQ(test, -EINVAL, port_ask(dev, &port, &extack));
+	answer->max_queues = 1;
+	KUNIT_EXPECT_EQ(test, 0, port_ask(dev, &port, &extack));
+}
+
 static void port_needs_the_hook(struct kunit *test)
 {
 	static const struct net_device_ops none = {};
@@ -166,6 +194,7 @@ static void port_changed(struct net_device *dev)
 
 static const struct mpassthru_driver_ops port_queues_ops = {
 	.port_changed	= port_changed,
+	.rx_spread	= port_spread,
 };
 
 static void port_receive(struct kunit *test, struct net_device *dev, u16 queue)
@@ -192,24 +221,44 @@ static void port_has_frames(struct kunit *test, struct mp_queue *mq, int n)
 	KUNIT_EXPECT_EQ(test, skb_queue_len(&mq->sk.sk_receive_queue), n);
 }
 
-static void port_lives_as_long_as_its_queues(struct kunit *test)
+static void port_put_queue(void *mq)
+{
+	sock_put(&((struct mp_queue *)mq)->sk);
+}
+
+/* A device of @max queues, and @n descriptors to bind them to. */
+static struct net_device *port_queues(struct kunit *test, unsigned int max,
+				      struct mp_queue **mq, int n)
 {
 	struct net_device *dev = port_netdev(test);
 	struct mpassthru_port *answer = netdev_priv(dev);
-	struct netlink_ext_ack extack = {};
-	struct mp_queue *mq[3];
 	int i;
 
 	dev->netdev_ops = &port_netdev_ops;
 	set_bit(__LINK_STATE_PRESENT, &dev->state);
-	answer->max_queues = 2;
+	answer->max_queues = max;
 	answer->data_len = 1518;
 	answer->npages = 1;
 	answer->drv = &port_queues_ops;
-	for (i = 0; i < ARRAY_SIZE(mq); i++) {
+	for (i = 0; i < n; i++) {
 		mq[i] = mp_sock_alloc(&init_net, NULL);
 		KUNIT_ASSERT_NOT_NULL(test, mq[i]);
+		KUNIT_ASSERT_EQ(test, 0,
+				kunit_add_action_or_reset(test, port_put_queue,
+							  mq[i]));
 	}
+	port_spreads = 0;
+	return dev;
+}
+
+static void port_lives_as_long_as_its_queues(struct kunit *test)
+{
+	struct netlink_ext_ack extack = {};
+	struct mp_queue *mq[3];
+	struct net_device *dev;
+	int i;
+
+	dev = port_queues(test, 2, mq, ARRAY_SIZE(mq));
 
 	rtnl_lock();
 	KUNIT_EXPECT_EQ(test, -EINVAL, mp_port_bind(mq[2], dev, 2, &extack));
@@ -240,16 +289,119 @@ static void port_lives_as_long_as_its_queues(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, mp_port_unbind(mq[2]));
 	KUNIT_EXPECT_FALSE(test, mpassthru_bound(dev));
 	rtnl_unlock();
+}
 
-	for (i = 0; i < ARRAY_SIZE(mq); i++)
-		sock_put(&mq[i]->sk);
+static void port_mask_is(struct kunit *test, struct net_device *dev,
+			 unsigned int mask, unsigned int spreads)
+{
+	KUNIT_EXPECT_EQ(test, mpassthru_rx_mask(dev), mask);
+	KUNIT_EXPECT_EQ(test, port_spreads, spreads);
+}
+
+static void port_spreads_over_what_is_bound(struct kunit *test)
+{
+	struct netlink_ext_ack extack = {};
+	struct mp_queue *mq[5];
+	struct net_device *dev;
+	int i;
+
+	dev = port_queues(test, 4, mq, ARRAY_SIZE(mq));
+	rtnl_lock();
+	/* Of the first the driver knows by port_changed. */
+	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[2], dev, 2, &extack));
+	port_mask_is(test, dev, BIT(2), 0);
+	KUNIT_EXPECT_EQ(test, -EBUSY,
+			mp_port_bind(mq[0], dev, MP_QUEUE_ALONE, &extack));
+	KUNIT_EXPECT_EQ(test, 0,
+			mp_port_bind(mq[0], dev, MP_QUEUE_NEXT, &extack));
+	port_mask_is(test, dev, BIT(2) | BIT(0), 1);
+	KUNIT_EXPECT_EQ(test, 0,
+			mp_port_bind(mq[1], dev, MP_QUEUE_NEXT, &extack));
+	KUNIT_EXPECT_EQ(test, 0,
+			mp_port_bind(mq[3], dev, MP_QUEUE_NEXT, &extack));
+	for (i = 0; i < 4; i++)
+		KUNIT_EXPECT_EQ(test, mq[i]->index, i);
+	port_mask_is(test, dev, 0xf, 3);
+	KUNIT_EXPECT_EQ(test, -EBUSY,
+			mp_port_bind(mq[4], dev, MP_QUEUE_NEXT, &extack));
+	KUNIT_EXPECT_EQ(test, -EINVAL, mp_port_bind(mq[4], dev, 4, &extack));
+	port_mask_is(test, dev, 0xf, 3);
+
+	KUNIT_EXPECT_EQ(test, 0, mp_port_unbind(mq[0]));
+	port_mask_is(test, dev, 0xe, 4);
+	KUNIT_EXPECT_EQ(test, 0, mp_port_unbind(mq[2]));
+	KUNIT_EXPECT_EQ(test, 0, mp_port_unbind(mq[3]));
+	port_mask_is(test, dev, BIT(1), 6);
+	KUNIT_EXPECT_EQ(test, 0, mp_port_unbind(mq[1]));
+	port_mask_is(test, dev, 0, 6);
+
+	KUNIT_EXPECT_EQ(test, 0,
+			mp_port_bind(mq[4], dev, MP_QUEUE_ALONE, &extack));
+	port_mask_is(test, dev, BIT(0), 6);
+	KUNIT_EXPECT_EQ(test, 0, mp_port_unbind(mq[4]));
+	rtnl_unlock();
+}
+
+static void port_leaves_out_what_is_detached(struct kunit *test)
+{
+	struct netlink_ext_ack extack = {};
+	struct mp_queue *mq[2];
+	struct net_device *dev;
+
+	dev = port_queues(test, 4, mq, ARRAY_SIZE(mq));
+	rtnl_lock();
+	/* As QEMU does when its device is made: some are never attached. */
+	mp_port_attach_queue(mq[1], false);
+	mp_port_attach_queue(mq[0], true);
+	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[0], dev, 0, &extack));
+	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[1], dev, 1, &extack));
+	port_mask_is(test, dev, BIT(0), 0);
+	port_receive(test, dev, 1);
+	port_has_frames(test, mq[1], 0);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&mq[1]->stats.dropped), 1);
+
+	mp_port_attach_queue(mq[1], true);
+	port_mask_is(test, dev, BIT(0) | BIT(1), 1);
+	mp_port_attach_queue(mq[1], true);
+	port_mask_is(test, dev, BIT(0) | BIT(1), 1);
+	port_receive(test, dev, 1);
+	port_has_frames(test, mq[1], 1);
+
+	/* What it has received is not read any more. */
+	mp_port_attach_queue(mq[1], false);
+	port_mask_is(test, dev, BIT(0), 2);
+	port_has_frames(test, mq[1], 0);
+	port_receive(test, dev, 1);
+	port_has_frames(test, mq[1], 0);
+
+	/* All of them are: to one that is bound, and drops. */
+	mp_port_attach_queue(mq[0], false);
+	port_mask_is(test, dev, BIT(0), 2);
+	port_receive(test, dev, 0);
+	port_has_frames(test, mq[0], 0);
+	mp_port_attach_queue(mq[1], true);
+	port_mask_is(test, dev, BIT(1), 3);
+
+	/* The guest knows nothing of a device that goes and comes. */
+	KUNIT_EXPECT_EQ(test, 0, mp_port_unbind(mq[0]));
+	port_mask_is(test, dev, BIT(1), 3);
+	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[0], dev, 3, &extack));
+	port_mask_is(test, dev, BIT(1), 3);
+	mp_port_attach_queue(mq[0], true);
+	port_mask_is(test, dev, BIT(1) | BIT(3), 4);
+	KUNIT_EXPECT_EQ(test, 0, mp_port_unbind(mq[0]));
+	KUNIT_EXPECT_EQ(test, 0, mp_port_unbind(mq[1]));
+	rtnl_unlock();
 }
 
 static struct kunit_case port_cases[] = {
 	KUNIT_CASE(port_rejects_what_makes_no_sense),
+	KUNIT_CASE(port_of_several_queues_spreads),
 	KUNIT_CASE(port_needs_the_hook),
 	KUNIT_CASE(port_is_attached_once),
 	KUNIT_CASE(port_lives_as_long_as_its_queues),
+	KUNIT_CASE(port_spreads_over_what_is_bound),
+	KUNIT_CASE(port_leaves_out_what_is_detached),
 	{}
 };
 
@@ -1527,6 +1679,29 @@ static void rx_starts_are_limited(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, rx_post(test, 0), -EIOCBQUEUED);
 }
 
+/* Its buffers go back, and none are taken until it is attached. */
+static void rx_detached_takes_nothing(struct kunit *test)
+{
+	struct rx_test *t = test->priv;
+	int i;
+
+	KUNIT_EXPECT_EQ(test, rx_post(test, 0), -EIOCBQUEUED);
+	rtnl_lock();
+	mp_port_attach_queue(t->mq, false);
+	rtnl_unlock();
+	KUNIT_EXPECT_EQ(test, t->res[0], -ECANCELED);
+	KUNIT_EXPECT_NULL(test, t->mq->rx);
+	for (i = 0; i < 100; i++)
+		KUNIT_EXPECT_EQ(test, rx_post(test, 0), -EAGAIN);
+	/* That was no start. */
+	KUNIT_EXPECT_EQ(test, t->mq->stats.deferred, 0);
+
+	rtnl_lock();
+	mp_port_attach_queue(t->mq, true);
+	rtnl_unlock();
+	KUNIT_EXPECT_EQ(test, rx_post(test, 0), -EIOCBQUEUED);
+}
+
 static struct kunit_case rx_cases[] = {
 	KUNIT_CASE(rx_completes_in_order),
 	KUNIT_CASE(rx_bad_frame_is_one_for_nobody),
@@ -1535,6 +1710,7 @@ static struct kunit_case rx_cases[] = {
 	KUNIT_CASE(rx_short_buffer_starts_nothing),
 	KUNIT_CASE(rx_segments),
 	KUNIT_CASE(rx_starts_are_limited),
+	KUNIT_CASE(rx_detached_takes_nothing),
 	{}
 };
 

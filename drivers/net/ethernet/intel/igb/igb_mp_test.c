@@ -44,7 +44,41 @@ static void igb_mp_test_drain(struct kunit *test)
 	}
 }
 
+/* Each queue of the mask has its part of the table, and no other has any. */
+static void igb_mp_test_spread(struct kunit *test)
+{
+	unsigned int mask, queue, n, i, parts[MPASSTHRU_QUEUES];
+	struct igb_adapter *adapter = igb_mp_test_adapter(test);
+
+	adapter->rss_queues = 8;
+	for (mask = 1; mask < BIT(8); mask++) {
+		memset(parts, 0, sizeof(parts));
+		for (i = 0; i < IGB_RETA_SIZE; i++) {
+			queue = igb_mp_rss_queue(adapter, mask, i);
+			KUNIT_ASSERT_LT(test, queue, 8);
+			parts[queue]++;
+		}
+		n = IGB_RETA_SIZE / hweight32(mask);
+		for (queue = 0; queue < 8; queue++) {
+			if (!(mask & BIT(queue))) {
+				KUNIT_EXPECT_EQ(test, parts[queue], 0);
+				continue;
+			}
+			KUNIT_EXPECT_GE(test, parts[queue], n);
+			KUNIT_EXPECT_LE(test, parts[queue], n + 1);
+		}
+	}
+
+	/* Queues that the device has lost since. */
+	adapter->rss_queues = 2;
+	for (i = 0; i < IGB_RETA_SIZE; i++) {
+		KUNIT_EXPECT_EQ(test, igb_mp_rss_queue(adapter, 0xe, i), 1);
+		KUNIT_EXPECT_EQ(test, igb_mp_rss_queue(adapter, 0xc, i), 0);
+	}
+}
+
 static struct kunit_case igb_mp_cases[] = {
+	KUNIT_CASE(igb_mp_test_spread),
 	KUNIT_CASE(igb_mp_test_drain),
 	{}
 };
