@@ -100,7 +100,8 @@ static void mp_show_fdinfo(struct seq_file *m, struct file *file)
 	rcu_read_lock();
 	dev = mp_queue_dev(mq);
 	seq_printf(m, "mp-dev:\t%s\n", dev ? dev->name : "-");
-	seq_printf(m, "mp-queue:\t%u\n", dev ? mq->index : 0);
+	/* Or the one that was, which mpctl rebind takes again. */
+	seq_printf(m, "mp-queue:\t%u\n", READ_ONCE(mq->index));
 	seq_printf(m, "mp-attached:\t%d\n", !READ_ONCE(mq->detached));
 	rcu_read_unlock();
 

@@ -90,7 +90,7 @@ struct mp_stats {
  * @port: the device of which a queue is bound, or NULL, see mp_queue_dev().
  *	Written under RTNL; freed after an RCU grace period.
  * @index: of the queue of the device.  Written under RTNL, constant while there
- *	is a @port.
+ *	is a @port; then that of the last one.
  * @detached: nothing is to be received, as TUNSETQUEUE says; kept from one device
  *	to the next.  Written under RTNL.
  * @rx: zero-copy receive, NULL in copy mode.  Written under RTNL and @lock.

@@ -197,7 +197,7 @@ static int mp_port_add(struct mp_port *port, struct mp_queue *mq,
 		return err;
 
 	/* Nobody looks at it who has not found it here, or the port at it. */
-	mq->index = index;
+	WRITE_ONCE(mq->index, index);
 	rcu_assign_pointer(port->queues[index], mq);
 	port->nr_queues++;
 	return 0;

@@ -118,7 +118,7 @@ check in-use-hints silent_about "bridge\|XDP\|ethtool"
 # watched: two looks at least, and the end of it.
 watched() {
 	mpctl show eth0 --watch >/lab/watched 2>&1 &
-	wait_for 10 grep -q "^eth0, sleep, pid $1, fd [0-9]*: " /lab/watched ||
+	wait_for 10 grep -q "^eth0, sleep, pid $1, fd [0-9]*, queue 0: " /lab/watched ||
 		return
 	cat /lab/watched
 }
@@ -140,7 +140,7 @@ rebound() {
 	local mode=$1 pid=$2
 
 	shift 2
-	says 0 "of process $pid" mpctl rebind eth0 "$@" || return
+	says 0 "queue 0 of eth0 is bound to descriptor [0-9]* of process $pid" mpctl rebind eth0 "$@" || return
 	nic_is_bound "$pid" || { echo "not bound"; return 1; }
 	echo "promiscuity and allmulti $(nic_mode)"
 	nic_mode_is "$mode"
@@ -232,6 +232,12 @@ check no-raw says 4 "CAP_NET_RAW" \
 	capsh --drop=cap_net_raw -- -c "mpctl bind eth0 -- true %fd"
 check no-command says 127 "no-such-thing" mpctl bind eth0 -- no-such-thing %fd
 check no-fd says 1 "%fd" mpctl bind eth0 -- true
+check no-fds says 1 "%fds" mpctl bind eth0 --queues 2 -- true %fd
+check too-many-queues says 1 "no more than" \
+	mpctl bind eth0 --queues 17 -- true %fds
+check no-such-queue says 5 "queue [0-9]* cannot be bound" \
+	mpctl bind eth0 --queues 16 -- true %fds
+check fds says 0 "^[0-9]*:[0-9]*$" mpctl bind eth0 --queues 2 -- echo %fds
 check bad-mac says 1 "station" mpctl bind eth0 --mac 01:00:5e:00:00:01 -- true %fd
 check bad-mac-sign says 1 "station" \
 	mpctl bind eth0 --mac +2:11:22:33:44:55 -- true %fd

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* mpctl bind: prepare a NIC, bind it to a descriptor, run the command. */
+/* mpctl bind: prepare a NIC, bind it to descriptors, run the command. */
 
 #include <errno.h>
 #include <getopt.h>
@@ -13,12 +13,20 @@
 #include "node.h"
 #include "setup.h"
 
-static const char netdev_arg[] = "-netdev tap,id=n0,fd=%fd,vhost=on";
+/* What stands for the descriptors in a command, and how QEMU takes it. */
+static const struct {
+	const char *name;
+	const char *netdev;
+} one = {
+	"%fd", "-netdev tap,id=n0,fd=%fd,vhost=on"
+}, several = {
+	"%fds", "-netdev tap,id=n0,fds=%fds,vhost=on"
+};
 
-static bool takes_fd(char **cmd)
+static bool takes(char **cmd, const char *name)
 {
 	for (; *cmd; cmd++)
-		if (strstr(*cmd, "%fd"))
+		if (strstr(*cmd, name))
 			return true;
 	return false;
 }
@@ -52,19 +60,32 @@ static int parse_args(int argc, char **argv, struct setup *setup, char ***cmd)
 	if (!setup->dev || !**cmd) {
 		say(0, "bind needs a device, '--' and a command to run");
 		hint("mpctl bind eth0 -- qemu-system-x86_64 ... %s",
-		     netdev_arg);
+		     one.netdev);
 		return EXIT_USAGE;
 	}
-	if (!takes_fd(*cmd)) {
-		say(0, "'%%fd' does not appear in the command");
-		hint("It stands for the descriptor: %s", netdev_arg);
+	if (setup->queues > 1 && !takes(*cmd, several.name)) {
+		say(0, "'%s' does not appear in the command", several.name);
+		hint("It stands for the descriptors: %s", several.netdev);
+		return EXIT_USAGE;
+	}
+	/* Of which the longer one is a part. */
+	if (!takes(*cmd, one.name)) {
+		say(0, "'%s' does not appear in the command", one.name);
+		hint("It stands for the descriptor: %s", one.netdev);
 		return EXIT_USAGE;
 	}
 	return EXIT_OK;
 }
 
-/* Returns @arg with every "%fd" and "%mac" replaced, in memory of its own. */
-static char *expand(const char *arg, const char *fd, const char *mac)
+/* What is put in the place of "%fd", "%fds" and "%mac". */
+struct values {
+	char fd[16];
+	char fds[MAX_QUEUES * 16];
+	char mac[MAC_TEXT_LEN];
+};
+
+/* Returns @arg with all of that replaced, in memory of its own. */
+static char *expand(const char *arg, const struct values *values)
 {
 	char *text = NULL;
 	size_t len = 0;
@@ -74,11 +95,14 @@ static char *expand(const char *arg, const char *fd, const char *mac)
 	if (!f)
 		return NULL;
 	while (*arg) {
-		if (!strncmp(arg, "%fd", 3)) {
-			fputs(fd, f);
+		if (!strncmp(arg, "%fds", 4)) {
+			fputs(values->fds, f);
+			arg += 4;
+		} else if (!strncmp(arg, "%fd", 3)) {
+			fputs(values->fd, f);
 			arg += 3;
 		} else if (!strncmp(arg, "%mac", 4)) {
-			fputs(mac, f);
+			fputs(values->mac, f);
 			arg += 4;
 		} else {
 			fputc(*arg++, f);
@@ -89,16 +113,22 @@ static char *expand(const char *arg, const char *fd, const char *mac)
 	return text;
 }
 
-static int run(int fd, const unsigned char *mac, char **cmd)
+static int run(const int *fds, unsigned int n, const unsigned char *mac,
+	       char **cmd)
 {
-	char fd_text[16], mac_text[MAC_TEXT_LEN];
+	struct values values;
 	char **arg, *text;
+	unsigned int i;
+	size_t len = 0;
 	int err;
 
-	snprintf(fd_text, sizeof(fd_text), "%d", fd);
-	mac_format(mac, mac_text);
+	snprintf(values.fd, sizeof(values.fd), "%d", fds[0]);
+	for (i = 0; i < n; i++)
+		len += snprintf(values.fds + len, sizeof(values.fds) - len,
+				i ? ":%d" : "%d", fds[i]);
+	mac_format(mac, values.mac);
 	for (arg = cmd; *arg; arg++) {
-		text = expand(*arg, fd_text, mac_text);
+		text = expand(*arg, &values);
 		if (!text) {
 			say(ENOMEM, "cannot set up the command");
 			return EXIT_SYSTEM;
@@ -114,23 +144,28 @@ static int run(int fd, const unsigned char *mac, char **cmd)
 
 int mpctl_bind(int argc, char **argv)
 {
-	struct setup setup = {};
-	int fd, sock, err;
+	struct setup setup = { .queues = 1 };
+	int fds[MAX_QUEUES], sock, err;
+	unsigned int i;
 	char **cmd;
 
 	err = parse_args(argc, argv, &setup, &cmd);
 	if (err)
 		return err;
-	fd = node_open();
-	if (fd < 0)
-		return -fd;
+	for (i = 0; i < setup.queues; i++) {
+		fds[i] = node_open();
+		if (fds[i] < 0)
+			return -fds[i];
+	}
 	err = setup_nic(&setup);
 	if (err)
 		return err;
 	/* What comes after it is not done to a NIC of another guest. */
-	err = node_bind(fd, setup.dev);
-	if (err)
-		return err;
+	for (i = 0; i < setup.queues; i++) {
+		err = node_bind(fds[i], setup.dev, i);
+		if (err)
+			return err;
+	}
 	err = setup_up(&setup);
 	if (err)
 		return err;
@@ -149,5 +184,5 @@ int mpctl_bind(int argc, char **argv)
 	err = setup_receive(&setup, sock);
 	if (err)
 		return err;
-	return run(fd, setup.mac, cmd);
+	return run(fds, setup.queues, setup.mac, cmd);
 }

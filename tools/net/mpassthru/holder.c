@@ -52,16 +52,22 @@ bool holder_read(struct holder *holder)
 	f = fopen(path, "r");
 	if (!f)
 		return false;
-	while (!found && fgets(line, sizeof(line), f)) {
-		if (!holder_parse_line(line, &name, &value) ||
-		    strcmp(name, "dev"))
+	while (fgets(line, sizeof(line), f)) {
+		if (!holder_parse_line(line, &name, &value))
 			continue;
-		found = true;
-		snprintf(holder->dev, sizeof(holder->dev), "%s",
-			 strcmp(value, "-") ? value : "");
-		read_comm(holder);
+		if (!strcmp(name, "dev")) {
+			found = true;
+			snprintf(holder->dev, sizeof(holder->dev), "%s",
+				 strcmp(value, "-") ? value : "");
+		} else if (!strcmp(name, "queue")) {
+			/* which comes after it */
+			holder->queue = strtoul(value, NULL, 10);
+			break;
+		}
 	}
 	fclose(f);
+	if (found)
+		read_comm(holder);
 	return found;
 }
 

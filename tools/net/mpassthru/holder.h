@@ -12,6 +12,7 @@ struct holder {
 	int		fd;
 	char		comm[32];
 	char		dev[IFNAMSIZ];	/* "" when nothing is bound */
+	unsigned int	queue;		/* of it, or the last that was bound */
 };
 
 /* Returns false to see no more. */

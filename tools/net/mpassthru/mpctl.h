@@ -4,6 +4,9 @@
 
 #define MP_NODE		"/dev/net/mp"
 
+/* Descriptors of a NIC at most: as many as the kernel binds. */
+#define MAX_QUEUES	16
+
 /* Exit statuses; --help lists them, scripts may rely on them. */
 enum {
 	EXIT_OK		= 0,

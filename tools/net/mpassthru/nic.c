@@ -39,7 +39,7 @@ int nic_exists(const char *dev)
 	return nic_ioctl(dev, SIOCGIFINDEX, &ifr);
 }
 
-int nic_set_queues(const char *dev, unsigned int queues)
+int nic_need_queues(const char *dev, unsigned int queues)
 {
 	struct ethtool_channels ch = { .cmd = ETHTOOL_GCHANNELS };
 	struct ifreq ifr = { .ifr_data = (void *)&ch };
@@ -51,7 +51,7 @@ int nic_set_queues(const char *dev, unsigned int queues)
 		return 0;
 	if (err)
 		return err;
-	if (ch.combined_count == queues && !ch.rx_count)
+	if (ch.combined_count >= queues && !ch.rx_count)
 		return 0;
 	ch.cmd = ETHTOOL_SCHANNELS;
 	ch.combined_count = queues;

@@ -4,7 +4,8 @@
 
 /* All return 0 or a negative errno. */
 int nic_exists(const char *dev);
-int nic_set_queues(const char *dev, unsigned int queues);
+/* So many of them at least. */
+int nic_need_queues(const char *dev, unsigned int queues);
 int nic_up(const char *dev);
 
 /* The address that the NIC was made with; of one that has none, its own. */

@@ -46,9 +46,10 @@ static bool hint_holder(const struct holder *holder, void *dev)
 	return false;
 }
 
-static int bind_failed(const char *dev, int err, const char *msg)
+static int bind_failed(const char *dev, unsigned int queue, int err,
+		       const char *msg)
 {
-	say(err, "%s: cannot be bound", dev);
+	say(err, "%s: queue %u cannot be bound", dev, queue);
 	/* The kernel knows which of many reasons it was; nothing is guessed. */
 	if (*msg)
 		hint("The kernel says: %s", msg);
@@ -70,16 +71,17 @@ static int bind_failed(const char *dev, int err, const char *msg)
 	return EXIT_SYSTEM;
 }
 
-int node_bind(int fd, const char *dev)
+int node_bind(int fd, const char *dev, unsigned int queue)
 {
 	char msg[256] = "";
 	struct mpassthru_bind bind = {
+		.queue = queue,
 		.msg = (uintptr_t)msg,
 		.msg_len = sizeof(msg),
 	};
 
 	snprintf(bind.ifname, sizeof(bind.ifname), "%s", dev);
 	if (ioctl(fd, MPASSTHRU_BINDDEV, &bind) < 0)
-		return bind_failed(dev, errno, msg);
+		return bind_failed(dev, queue, errno, msg);
 	return EXIT_OK;
 }

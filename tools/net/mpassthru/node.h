@@ -5,7 +5,10 @@
 /* Opens /dev/net/mp.  Returns a descriptor, or minus an EXIT_ status. */
 int node_open(void);
 
-/* Binds @dev to @fd.  Returns an EXIT_ status; what failed has been said. */
-int node_bind(int fd, const char *dev);
+/*
+ * Binds that queue of @dev to @fd.  Returns an EXIT_ status; what failed has
+ * been said.
+ */
+int node_bind(int fd, const char *dev, unsigned int queue);
 
 #endif /* MPCTL_NODE_H */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * mpctl rebind: bind a NIC to the descriptor of a process that runs, whose own
- * went away.  The kernel unbinds a NIC that is unregistered, as when its driver
+ * mpctl rebind: bind a NIC to the descriptors of a process that runs, whose own
+ * went away, each to the queue that it had.  The kernel unbinds a NIC that is unregistered, as when its driver
  * is reloaded or it moves to another network namespace.
  */
 
@@ -29,7 +29,7 @@ struct search {
 	pid_t		pid;		/* in this process; 0 for any */
 	int		fd;		/* this descriptor; -1 for any */
 	unsigned int	found;
-	struct holder	holder;		/* the first that was found */
+	struct holder	holders[MAX_QUEUES];	/* the first that were found */
 };
 
 static int parse_number(const char *name, const char *text, int min, int *val)
@@ -102,16 +102,37 @@ static bool search_holder(const struct holder *holder, void *arg)
 {
 	struct search *search = arg;
 
-	if (search_matches(search, holder) && !search->found++)
-		search->holder = *holder;
+	if (!search_matches(search, holder))
+		return true;
+	if (search->found < MAX_QUEUES)
+		search->holders[search->found] = *holder;
+	search->found++;
+	return true;
+}
+
+/* Are they what one process had of one NIC? */
+static bool search_is_clear(const struct search *search)
+{
+	const struct holder *holder = search->holders;
+	unsigned int i, queues = 0;
+
+	if (search->found > MAX_QUEUES)
+		return false;
+	for (i = 0; i < search->found; i++) {
+		if (holder[i].pid != holder->pid ||
+		    holder[i].queue >= MAX_QUEUES ||
+		    queues & 1u << holder[i].queue)
+			return false;
+		queues |= 1u << holder[i].queue;
+	}
 	return true;
 }
 
 static bool list_holder(const struct holder *holder, void *arg)
 {
 	if (search_matches(arg, holder))
-		hint("--pid %d --fd %d  (%s)", holder->pid, holder->fd,
-		     holder->comm);
+		hint("--pid %d --fd %d  (%s, queue %u)", holder->pid,
+		     holder->fd, holder->comm, holder->queue);
 	return true;
 }
 
@@ -132,7 +153,7 @@ static int search_run(struct search *search)
 			hint("Not all could be looked at; run as root.");
 		return EXIT_NOTHING;
 	}
-	if (search->found > 1) {
+	if (!search_is_clear(search)) {
 		say(0, "more than one descriptor is unbound; choose by");
 		holder_each(list_holder, search);
 		return EXIT_USAGE;
@@ -165,7 +186,8 @@ static int take_node(const struct holder *holder, int pidfd)
 		return -EXIT_RIGHTS;
 	}
 	/* It may have been closed since, and be another file. */
-	if (!holder_read(&copy) || *copy.dev) {
+	if (!holder_read(&copy) || *copy.dev ||
+	    copy.queue != holder->queue) {
 		say(0, "descriptor %d of process %d has just changed",
 		    holder->fd, holder->pid);
 		hint("Look again: mpctl show");
@@ -229,14 +251,35 @@ static bool other_netns(pid_t pid, int sock)
 	return other;
 }
 
-static int rebind_to(const struct holder *holder, int pidfd,
+static int bind_each(const struct search *search, const int *fds,
+		     const char *dev)
+{
+	const struct holder *holder = search->holders;
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < search->found; i++) {
+		err = node_bind(fds[i], dev, holder[i].queue);
+		if (err)
+			return err;
+	}
+	return EXIT_OK;
+}
+
+static int rebind_to(const struct search *search, int pidfd,
 		     struct setup *setup)
 {
-	int fd, sock, err;
+	const struct holder *holder = search->holders;
+	int fds[MAX_QUEUES], sock, err;
+	unsigned int i;
 
-	fd = take_node(holder, pidfd);
-	if (fd < 0)
-		return -fd;
+	for (i = 0; i < search->found; i++) {
+		fds[i] = take_node(&holder[i], pidfd);
+		if (fds[i] < 0)
+			return -fds[i];
+		if (setup->queues <= holder[i].queue)
+			setup->queues = holder[i].queue + 1;
+	}
 	sock = take_packet_socket(holder->pid, pidfd);
 	if (other_netns(holder->pid, sock)) {
 		say(0, "process %d opened %s in another network namespace",
@@ -248,7 +291,7 @@ static int rebind_to(const struct holder *holder, int pidfd,
 	err = setup_nic(setup);
 	if (err)
 		return err;
-	err = node_bind(fd, setup->dev);
+	err = bind_each(search, fds, setup->dev);
 	if (err == EXIT_NIC && sock < 0)
 		hint("That is the one in which process %d opened %s.",
 		     holder->pid, MP_NODE);
@@ -257,8 +300,10 @@ static int rebind_to(const struct holder *holder, int pidfd,
 	err = setup_up(setup);
 	if (err)
 		return err;
-	printf("%s is bound to descriptor %d of process %d (%s)\n", setup->dev,
-	       holder->fd, holder->pid, holder->comm);
+	for (i = 0; i < search->found; i++)
+		printf("queue %u of %s is bound to descriptor %d of process %d (%s)\n",
+		       holder[i].queue, setup->dev, holder[i].fd,
+		       holder[i].pid, holder[i].comm);
 
 	/* A copy of ours would end with us; that of the process stays. */
 	if (sock >= 0)
@@ -283,11 +328,11 @@ int mpctl_rebind(int argc, char **argv)
 	if (err)
 		return err;
 
-	pidfd = syscall(SYS_pidfd_open, search.holder.pid, 0);
+	pidfd = syscall(SYS_pidfd_open, search.holders->pid, 0);
 	if (pidfd < 0) {
 		err = errno;
-		say(err, "process %d", search.holder.pid);
+		say(err, "process %d", search.holders->pid);
 		return err == ESRCH ? EXIT_NOTHING : EXIT_SYSTEM;
 	}
-	return rebind_to(&search.holder, pidfd, &setup);
+	return rebind_to(&search, pidfd, &setup);
 }

@@ -10,7 +10,7 @@
 #include "nic.h"
 #include "setup.h"
 
-static int parse_queues(const char *text)
+static int parse_queues(const char *text, unsigned int *val)
 {
 	unsigned long queues;
 	char *end;
@@ -20,12 +20,13 @@ static int parse_queues(const char *text)
 		say(0, "--queues %s: not a number of queues", text);
 		return EXIT_USAGE;
 	}
-	if (queues > 1) {
-		say(0, "--queues %s: more than one queue is not supported yet",
-		    text);
-		hint("Leave --queues out: one queue serves the guest.");
+	if (queues > MAX_QUEUES) {
+		say(0, "--queues %s: there are no more than %d", text,
+		    MAX_QUEUES);
+		hint("As many as the guest has CPUs, or fewer, are enough.");
 		return EXIT_USAGE;
 	}
+	*val = queues;
 	return EXIT_OK;
 }
 
@@ -33,7 +34,7 @@ int setup_option(struct setup *setup, int opt, const char *arg)
 {
 	switch (opt) {
 	case 'q':
-		return parse_queues(arg);
+		return parse_queues(arg, &setup->queues);
 	case 'm':
 		if (mac_parse(arg, setup->mac)) {
 			say(0, "--mac %s: not a station address", arg);
@@ -75,7 +76,7 @@ int setup_nic(struct setup *setup)
 		return EXIT_NIC;
 	}
 	/* What stands in the way, BINDDEV says better than an errno does. */
-	nic_set_queues(dev, 1);
+	nic_need_queues(dev, setup->queues ?: 1);
 	if (setup->own_mac)
 		return EXIT_OK;
 	err = nic_get_permanent_mac(dev, perm);

@@ -9,6 +9,7 @@
 /* How a NIC is to be for its guest. */
 struct setup {
 	const char	*dev;
+	unsigned int	queues;		/* to be bound, from 0 on; 0 for 1 */
 	bool		filter;		/* the NIC's filters stay in force */
 	bool		own_mac;	/* mac was given, not derived */
 	unsigned char	mac[MAC_LEN];	/* of the guest */
@@ -21,7 +22,7 @@ struct setup {
 int setup_option(struct setup *setup, int opt, const char *arg);
 
 /*
- * Before the NIC is bound: one queue; and fills in @setup->mac if it was not
+ * Before the NIC is bound: enough queues; and fills in @setup->mac if it was not
  * given.  Returns an EXIT_ status; what failed has been said.
  */
 int setup_nic(struct setup *setup);

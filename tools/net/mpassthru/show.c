@@ -72,8 +72,8 @@ static void show_all(const struct holder *holder, const struct counters *c,
 {
 	unsigned int i;
 
-	printf("%s%s, pid %d, fd %d\n", first ? "" : "\n", holder->comm,
-	       holder->pid, holder->fd);
+	printf("%s%s, pid %d, fd %d, queue %u\n", first ? "" : "\n",
+	       holder->comm, holder->pid, holder->fd, holder->queue);
 	show_summary(c);
 	for (i = 0; i < c->n; i++)
 		printf("  %-20s %s\n", c->at[i].name, c->at[i].text);
@@ -103,8 +103,9 @@ static void show_changes(const struct show *show, const struct holder *holder,
 {
 	unsigned int i, changes = 0;
 
-	printf("%s, %s, pid %d, fd %d:", *holder->dev ? holder->dev : "-",
-	       holder->comm, holder->pid, holder->fd);
+	printf("%s, %s, pid %d, fd %d, queue %u:",
+	       *holder->dev ? holder->dev : "-", holder->comm, holder->pid,
+	       holder->fd, holder->queue);
 	for (i = 0; i < now->n && i < last->n; i++) {
 		if (!strcmp(now->at[i].text, last->at[i].text))
 			continue;
