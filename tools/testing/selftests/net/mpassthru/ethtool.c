@@ -5,6 +5,7 @@
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -93,6 +94,48 @@ int ethtool_rx_usecs(int sock, const char *dev, unsigned int usecs)
 	co.cmd = ETHTOOL_SCOALESCE;
 	co.rx_coalesce_usecs = usecs;
 	return err ?: call(sock, dev, SIOCETHTOOL, &co);
+}
+
+int ethtool_get_spread(int sock, const char *dev, __u32 *queues,
+		       unsigned int *n)
+{
+	struct ethtool_rxfh_indir *indir;
+	int err;
+
+	indir = calloc(1, sizeof(*indir) + ETHTOOL_SPREAD * sizeof(__u32));
+	if (!indir)
+		return -ENOMEM;
+	/* A size of 0 asks how many there are. */
+	indir->cmd = ETHTOOL_GRXFHINDIR;
+	err = call(sock, dev, SIOCETHTOOL, indir);
+	if (!err && indir->size > ETHTOOL_SPREAD)
+		err = -E2BIG;
+	indir->cmd = ETHTOOL_GRXFHINDIR;
+	err = err ?: call(sock, dev, SIOCETHTOOL, indir);
+	if (!err) {
+		*n = indir->size;
+		memcpy(queues, indir->ring_index, *n * sizeof(__u32));
+	}
+	free(indir);
+	return err;
+}
+
+int ethtool_set_spread(int sock, const char *dev, const __u32 *queues,
+		       unsigned int n)
+{
+	struct ethtool_rxfh_indir *indir;
+	int err;
+
+	indir = calloc(1, sizeof(*indir) + n * sizeof(__u32));
+	if (!indir)
+		return -ENOMEM;
+	indir->cmd = ETHTOOL_SRXFHINDIR;
+	indir->size = n;
+	if (n)
+		memcpy(indir->ring_index, queues, n * sizeof(__u32));
+	err = call(sock, dev, SIOCETHTOOL, indir);
+	free(indir);
+	return err;
 }
 
 int ethtool_stamp(int sock, const char *dev, int rx_filter)

@@ -23,9 +23,11 @@ int mp_open(void)
 	return fd < 0 ? -errno : fd;
 }
 
-int mp_bind_msg(int fd, const char *dev, char *msg, size_t size)
+int mp_bind_queue(int fd, const char *dev, unsigned int queue, char *msg,
+		  size_t size)
 {
 	struct mpassthru_bind bind = {
+		.queue		= queue,
 		.msg		= (uintptr_t)msg,
 		.msg_len	= size,
 	};
@@ -33,6 +35,11 @@ int mp_bind_msg(int fd, const char *dev, char *msg, size_t size)
 	*msg = '\0';
 	snprintf(bind.ifname, sizeof(bind.ifname), "%s", dev);
 	return ioctl(fd, MPASSTHRU_BINDDEV, &bind) < 0 ? -errno : 0;
+}
+
+int mp_bind_msg(int fd, const char *dev, char *msg, size_t size)
+{
+	return mp_bind_queue(fd, dev, 0, msg, size);
 }
 
 int mp_bind(int fd, const char *dev)

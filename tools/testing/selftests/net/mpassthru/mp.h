@@ -11,6 +11,9 @@ int mp_open(void);
 int mp_bind(int fd, const char *dev);
 /* The same; @msg receives the kernel's text. */
 int mp_bind_msg(int fd, const char *dev, char *msg, size_t size);
+/* The same, of another queue than 0. */
+int mp_bind_queue(int fd, const char *dev, unsigned int queue, char *msg,
+		  size_t size);
 int mp_unbind(int fd);
 
 /* A line of the descriptor's fdinfo, "mp-NAME"; -ENOENT without it. */

@@ -119,10 +119,15 @@ TEST_F(node, reserved)
 
 TEST_F(node, no_such_queue)
 {
-	self->bind.queue = 1;
-	EXPECT_EQ(-EINVAL, bind_raw(self->fd, &self->bind));
-	self->bind.queue = ~0u;
-	EXPECT_EQ(-EINVAL, bind_raw(self->fd, &self->bind));
+	static const __u32 queues[] = { 16, 17, 0x10000, 1u << 31, ~0u };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(queues); i++) {
+		self->bind.queue = queues[i];
+		self->msg[0] = '\0';
+		EXPECT_EQ(-EINVAL, bind_raw(self->fd, &self->bind));
+		EXPECT_NE('\0', self->msg[0]);
+	}
 }
 
 TEST_F(node, endless_name)
@@ -434,11 +439,13 @@ TEST_F_TIMEOUT(nic, two_queues, CLOCK_TEST)
 	if (nic_max_queues(self->w.sock, self->w.dev) < 2)
 		SKIP(return, "%s has one queue", self->w.dev);
 	ASSERT_EQ(0, nic_set_queues(self->w.sock, self->w.dev, 2));
-	EXPECT_EQ(-EINVAL, bind_dev(self->fd));
+	EXPECT_EQ(0, bind_dev(self->fd));
+	/* Nor may it lose one while it is bound, be it nobody's. */
+	EXPECT_EQ(-EBUSY, nic_set_queues(self->w.sock, self->w.dev, 1));
+	ASSERT_EQ(0, mp_unbind(self->fd));
 	ASSERT_EQ(0, nic_set_queues(self->w.sock, self->w.dev, 1));
 	EXPECT_EQ(0, bind_dev(self->fd));
-	/* Nor may it get a second one while it is bound. */
-	EXPECT_GT(0, nic_set_queues(self->w.sock, self->w.dev, 2));
+	EXPECT_EQ(-EBUSY, nic_set_queues(self->w.sock, self->w.dev, 2));
 }
 
 /* A device that is down has the queues that it will have when it is up. */
@@ -448,11 +455,14 @@ TEST_F_TIMEOUT(nic, two_queues_down, CLOCK_TEST)
 		SKIP(return, "%s has one queue", self->w.dev);
 	ASSERT_EQ(0, nic_down(self->w.sock, self->w.dev));
 	ASSERT_EQ(0, nic_set_queues(self->w.sock, self->w.dev, 2));
-	EXPECT_EQ(-EINVAL, bind_dev(self->fd));
-	ASSERT_EQ(0, nic_up(self->w.sock, self->w.dev));
+	EXPECT_EQ(0, mp_bind_queue(self->fd, self->w.dev, 1, self->msg,
+				   sizeof(self->msg)));
+	EXPECT_EQ(0, nic_up(self->w.sock, self->w.dev));
+	ASSERT_EQ(0, mp_unbind(self->fd));
 	ASSERT_EQ(0, nic_down(self->w.sock, self->w.dev));
 	ASSERT_EQ(0, nic_set_queues(self->w.sock, self->w.dev, 1));
-	EXPECT_EQ(0, bind_dev(self->fd));
+	EXPECT_EQ(-EINVAL, mp_bind_queue(self->fd, self->w.dev, 1, self->msg,
+					 sizeof(self->msg)));
 	EXPECT_EQ(0, nic_up(self->w.sock, self->w.dev));
 }
 
@@ -793,11 +803,12 @@ TEST_F_TIMEOUT(nic, tap_ioctls, CLOCK_TEST)
 	EXPECT_TRUE(features & IFF_TAP);
 	EXPECT_TRUE(features & IFF_NO_PI);
 	EXPECT_TRUE(features & IFF_VNET_HDR);
+	EXPECT_TRUE(features & IFF_MULTI_QUEUE);
 	EXPECT_EQ(0, ioctl(fd, TUNGETIFF, &ifr));
 	EXPECT_STREQ(self->w.dev, ifr.ifr_name);
 	EXPECT_EQ(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR,
 		  ifr.ifr_flags & (IFF_TUN | IFF_TAP | IFF_NO_PI |
-				   IFF_VNET_HDR));
+				   IFF_VNET_HDR | IFF_MULTI_QUEUE));
 
 	for (size = 10; size <= 12; size += 2) {
 		int got = 0;
