@@ -91,8 +91,8 @@ struct mp_stats {
  *	Written under RTNL; freed after an RCU grace period.
  * @index: of the queue of the device.  Written under RTNL, constant while there
  *	is a @port; then that of the last one.
- * @detached: nothing is to be received, as TUNSETQUEUE says; kept from one device
- *	to the next.  Written under RTNL.
+ * @detached: nothing is to be received, as TUNSETQUEUE says; kept from one
+ *	device to the next.  Written under RTNL.
  * @rx: zero-copy receive, NULL in copy mode.  Written under RTNL and @lock.
  * @mem: pinned pages, kept from the first start of zero-copy until the device
  *	is unbound or somebody else starts it.  Written under RTNL and @lock.

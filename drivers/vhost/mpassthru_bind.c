@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * MPASSTHRU_BINDDEV and MPASSTHRU_UNBINDDEV, and TUNSETIFF, which binds as well:
+ * MPASSTHRU_BINDDEV and MPASSTHRU_UNBINDDEV, and TUNSETIFF, which binds, too:
  * what user space asks, and what it is told.  The rest is in mpassthru_port.c.
  */
 

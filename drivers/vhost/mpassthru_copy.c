@@ -262,8 +262,7 @@ static bool mp_len_ok(const struct sk_buff *skb, const struct net_device *dev)
 static void mp_send_by_queue(struct mp_queue *mq)
 {
 	sk_tx_queue_set(&mq->sk, mq->index);
-	if (READ_ONCE(mq->sk.sk_tx_queue_mapping_jiffies) != jiffies)
-		WRITE_ONCE(mq->sk.sk_tx_queue_mapping_jiffies, jiffies);
+	WRITE_ONCE(mq->sk.sk_tx_queue_mapping_jiffies, jiffies);
 }
 
 static int mp_send_skb(struct mp_queue *mq, struct sk_buff *skb,

@@ -15,11 +15,12 @@
  *   driver	finds the port at the FIFO, and we the queue: at one to receive
  *		until rx_restart, at one to send in an RCU read side
  *
- * When a queue is unbound, frames are spread over the others first, if there are
- * some.  Its FIFOs go next, each under its lock.  Then nobody finds the queue any
- * more, nor the port if it was the last one.  Then those who did are waited for,
- * once, be it for one queue or for all queues of a device that goes.  The queue
- * itself, which is the socket, is there still: mp_release() waits for RTNL.
+ * When a queue is unbound, frames are spread over the others first, if there
+ * are some.  Its FIFOs go next, each under its lock.  Then nobody finds the
+ * queue any more, nor the port if it was the last one.  Then those who did are
+ * waited for, once, be it for one queue or for all queues of a device that
+ * goes.  The queue itself, which is the socket, is there still: mp_release()
+ * waits for RTNL.
  */
 
 #include <kunit/visibility.h>
@@ -47,6 +48,7 @@ static void mp_port_divert(struct mpassthru_port *shared, struct sk_buff *skb)
 	struct mp_port *port = container_of(shared, struct mp_port, shared);
 	unsigned int index = mp_port_index(shared, skb);
 	struct mp_queue *mq = rcu_dereference(port->queues[index]);
+	bool late;
 
 	/* That queue is nobody's, or is just being unbound. */
 	if (unlikely(!mq)) {
@@ -54,8 +56,8 @@ static void mp_port_divert(struct mpassthru_port *shared, struct sk_buff *skb)
 		kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED);
 		return;
 	}
-	mp_copy_divert(mq, skb, READ_ONCE(shared->rxq[index]) ||
-				READ_ONCE(mq->detached));
+	late = READ_ONCE(shared->rxq[index]) || READ_ONCE(mq->detached);
+	mp_copy_divert(mq, skb, late);
 }
 
 static const struct mpassthru_port_ops mp_port_ops = {

@@ -196,9 +196,9 @@ struct mpassthru_txq {
  * @port_changed: a port was attached to @dev or detached from it: once, however
  *	many queues are bound.  Apply or lift what mpassthru_bound() implies:
  *	the cap on the frame length, no VLAN stripping, no time stamps of
- *	received frames, RSS over the queues of &mpassthru_port.rx_mask only.  When it returns, no frame longer than
- *	&mpassthru_port.data_len is on its way to a ring, not even inside the
- *	NIC.  Process context, RTNL held.  The parent of @dev is not runtime
+ *	received frames, RSS over the queues of &mpassthru_port.rx_mask only.
+ *	When it returns, no frame longer than &mpassthru_port.data_len is on
+ *	its way to a ring, not even inside the NIC.  Process context, RTNL held.  The parent of @dev is not runtime
  *	suspended when a port was attached; the driver keeps it so until one is
  *	detached, for nobody may wait for a resume under RTNL.
  * @rx_restart: quiesce receive queue @queue, give back what its ring holds,
@@ -211,8 +211,8 @@ struct mpassthru_txq {
  * @rx_spread: &mpassthru_port.rx_mask has changed: have RSS spread received
  *	frames over those queues.  What comes without a hash goes to queue 0 in
  *	any case.  Frames that are inside the NIC by then may still arrive by
- *	the queue that was theirs before.  Process context, RTNL held.  NULL in a
- *	driver whose &mpassthru_port.max_queues is 1.
+ *	the queue that was theirs before.  Process context, RTNL held.  NULL in
+ *	a driver whose &mpassthru_port.max_queues is 1.
  * @rx_wake: have NAPI of receive queue @queue run soon.  Process context, RCU
  *	read side: must not sleep.  May race with the device going down.
  * @tx_kick: push what is posted to transmit queue @queue, as far as its ring

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * mpctl rebind: bind a NIC to the descriptors of a process that runs, whose own
- * went away, each to the queue that it had.  The kernel unbinds a NIC that is unregistered, as when its driver
- * is reloaded or it moves to another network namespace.
+ * went away, each to the queue that it had.  The kernel unbinds a NIC that is
+ * unregistered, as when its driver is reloaded or it moves to another network
+ * namespace.
  */
 
 #include <dirent.h>
@@ -266,6 +267,12 @@ static int bind_each(const struct search *search, const int *fds,
 	return EXIT_OK;
 }
 
+static void say_bound(const struct holder *holder, const char *dev)
+{
+	printf("queue %u of %s is bound to descriptor %d of process %d (%s)\n",
+	       holder->queue, dev, holder->fd, holder->pid, holder->comm);
+}
+
 static int rebind_to(const struct search *search, int pidfd,
 		     struct setup *setup)
 {
@@ -301,9 +308,7 @@ static int rebind_to(const struct search *search, int pidfd,
 	if (err)
 		return err;
 	for (i = 0; i < search->found; i++)
-		printf("queue %u of %s is bound to descriptor %d of process %d (%s)\n",
-		       holder[i].queue, setup->dev, holder[i].fd,
-		       holder[i].pid, holder[i].comm);
+		say_bound(&holder[i], setup->dev);
 
 	/* A copy of ours would end with us; that of the process stays. */
 	if (sock >= 0)

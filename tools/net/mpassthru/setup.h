@@ -22,8 +22,8 @@ struct setup {
 int setup_option(struct setup *setup, int opt, const char *arg);
 
 /*
- * Before the NIC is bound: enough queues; and fills in @setup->mac if it was not
- * given.  Returns an EXIT_ status; what failed has been said.
+ * Before the NIC is bound: enough queues; and fills in @setup->mac if it was
+ * not given.  Returns an EXIT_ status; what failed has been said.
  */
 int setup_nic(struct setup *setup);
 
