@@ -233,7 +233,7 @@ TEST_F(node, as_backend)
 TEST_F(node, counters)
 {
 	static const char * const names[] = {
-		"queue", "posted", "armed", "zerocopy", "bounced",
+		"queue", "attached", "posted", "armed", "zerocopy", "bounced",
 		"bounce-cross", "bounce-pin", "bounce-mask", "bounce-frag",
 		"rewound", "dropped", "copied", "errors", "pinned",
 		"pinned-peak", "pin-hits", "pin-misses", "pin-evictions",
