@@ -282,8 +282,8 @@ apart() {
 	return 1
 }
 
-# one_queue: with any backend, as mp has. With more, the host hashes each frame that
-# is sent to choose one; and mp leaves one behind.
+# one_queue: with any backend. With more, the host hashes each frame that is sent to
+# choose one.
 one_queue() {
 	ethtool -L eth0 combined 1
 }
