@@ -294,6 +294,20 @@ static inline bool mpassthru_bound(const struct net_device *dev)
 }
 
 /**
+ * mpassthru_queue_bound - is a queue of @dev bound to an mp device
+ * @dev: network device
+ * @queue: index, of receive and transmit
+ *
+ * Context: any, see mpassthru_bound().
+ * Return: true when the mp device has that queue
+ */
+static inline bool mpassthru_queue_bound(const struct net_device *dev,
+					 unsigned int queue)
+{
+	return !queue && mpassthru_bound(dev);
+}
+
+/**
  * mpassthru_len_ok - may the hardware write frames of @len bytes
  * @dev: network device
  * @len: what &mpassthru_port.data_len would be, in bytes
@@ -669,6 +683,12 @@ static inline bool mpassthru_tx_wait(struct mpassthru_txq *txq, u32 seen)
 struct mpassthru_rxq;
 
 static inline bool mpassthru_bound(const struct net_device *dev)
+{
+	return false;
+}
+
+static inline bool mpassthru_queue_bound(const struct net_device *dev,
+					 unsigned int queue)
 {
 	return false;
 }
