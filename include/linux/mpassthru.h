@@ -322,6 +322,30 @@ static inline bool mpassthru_bound(const struct net_device *dev)
 }
 
 /**
+ * mpassthru_queue_bound - is a queue of @dev bound to an mp device
+ * @dev: network device
+ * @queue: index, of receive and transmit
+ *
+ * Context: any, see mpassthru_bound().
+ * Return: true when an mp device has that queue, and it is attached
+ */
+static inline bool mpassthru_queue_bound(const struct net_device *dev,
+					 unsigned int queue)
+{
+	struct mpassthru_port *port;
+	bool bound;
+
+	if (!mpassthru_bound(dev) || queue >= MPASSTHRU_QUEUES)
+		return false;
+
+	rcu_read_lock();
+	port = rcu_dereference(dev->mp_port);
+	bound = port && READ_ONCE(port->rx_mask) & BIT(queue);
+	rcu_read_unlock();
+	return bound;
+}
+
+/**
  * mpassthru_len_ok - may the hardware write frames of @len bytes
  * @dev: network device
  * @len: what &mpassthru_port.data_len would be, in bytes
@@ -722,6 +746,12 @@ static inline bool mpassthru_tx_wait(struct mpassthru_txq *txq, u32 seen)
 struct mpassthru_rxq;
 
 static inline bool mpassthru_bound(const struct net_device *dev)
+{
+	return false;
+}
+
+static inline bool mpassthru_queue_bound(const struct net_device *dev,
+					 unsigned int queue)
 {
 	return false;
 }

@@ -125,6 +125,23 @@ watched() {
 check watch watched "$holder_pid"
 check watch-no-number says 1 "no number of seconds" mpctl show --watch=x
 
+# queue_get TYPE QUEUE
+queue_get() {
+	python3 /src/build/linux/tools/net/ynl/pyynl/cli.py --no-schema --spec \
+		/src/build/linux/Documentation/netlink/specs/netdev.yaml \
+		--do queue-get --json "{\"ifindex\":
+		$(cat /sys/class/net/eth0/ifindex), \"type\": \"$1\", \"id\": $2}"
+}
+
+told() {
+	queue_get rx 0 | grep mpassthru && queue_get tx 0 | grep mpassthru
+}
+
+not_told() {
+	queue_get rx 0 && ! queue_get rx 0 | grep mpassthru
+}
+check queue-get told
+
 is_down() {
 	! ip link show eth0 | grep -q "[<,]UP[,>]"
 }
@@ -148,6 +165,8 @@ rebound() {
 
 nic_reload
 check reload-unbinds says 7 "bound to eth0" mpctl show eth0
+wait_for 10 queue_get rx 0
+check queue-get-unbound not_told
 check rebind rebound "1 0" $holder_pid
 nic_reload
 check rebind-filtered rebound "0 1" $holder_pid --filter
