@@ -111,7 +111,6 @@ struct mp_txslot {
 /**
  * struct mp_tx - a transmit queue
  * @txq: what the driver sees
- * @mp: whose it is
  * @reaped: end of the frames that were completed
  * @kicked: end of the frames that the driver was told of
  * @waiting: kiocbs that are not completed
