@@ -5,7 +5,7 @@
 #include <linux/types.h>
 #include <stddef.h>
 
-/* The Internet checksum, of big-endian words; a part of odd length is the last. */
+/* The Internet checksum, of big-endian words; only the last part may be odd. */
 static inline __u32 csum_add(const void *buf, size_t len, __u32 csum)
 {
 	const unsigned char *p = buf;
