@@ -330,7 +330,8 @@ def summarize(name):
 
     bench = {
         "kernel": first["metrics"]["kernel"], "accel": first["accel"],
-        "cpu_flags_removed": first["cpu_flags_removed"], "why": {"af_xdp": LIMIT_IS, "scale": SCALE},
+        "cpu_flags_removed": first["cpu_flags_removed"],
+        "why": {"af_xdp": LIMIT_IS, "scale": SCALE},
         "frames": each(over_runs(lambda w: w.frames)),
         "instructions_per_frame": each(host),
         "idle_taken_off_per_frame": each(over_runs(lambda w: per(w.idle,

@@ -174,17 +174,21 @@ run_tx() {
 	window "$backend" tx "$size" "$frames" "$took" "$copied"
 }
 
+# tcp OPTION...: bytes, and Mbit/s, of TCP to the guest.
+tcp() {
+	peer timeout 60 iperf3 -c "$GUEST_IP" -J "$@" | python3 -c '
+import json, sys
+received = json.load(sys.stdin)["end"]["sum_received"]
+print(received["bytes"], int(received["bits_per_second"] / 1e6))'
+}
+
 # At a rate that all backends keep up with: at full speed, how much waits when
 # somebody looks is the emulation's whim.
 run_tcp() {
 	local backend=$1 bytes mbps
 
 	begin rx
-	read -r bytes mbps < <(peer timeout 60 iperf3 -c "$GUEST_IP" -b 320M \
-		-t "$2" -J | python3 -c '
-import json, sys
-received = json.load(sys.stdin)["end"]["sum_received"]
-print(received["bytes"], int(received["bits_per_second"] / 1e6))')
+	read -r bytes mbps < <(tcp -b 320M -t "$2")
 	end rx
 	[ "${mbps:-0}" -ge 310 ] ||
 		disturbed "TCP at ${mbps:-0} of 320 Mbit/s" || return 1
@@ -196,11 +200,7 @@ run_tcp_tx() {
 	local backend=$1 bytes mbps
 
 	begin tx
-	read -r bytes mbps < <(peer timeout 60 iperf3 -c "$GUEST_IP" -R -b 240M \
-		-t "$2" -J | python3 -c '
-import json, sys
-received = json.load(sys.stdin)["end"]["sum_received"]
-print(received["bytes"], int(received["bits_per_second"] / 1e6))')
+	read -r bytes mbps < <(tcp -R -b 240M -t "$2")
 	end tx
 	[ "${mbps:-0}" -ge 230 ] ||
 		disturbed "TCP sent at ${mbps:-0} of 240 Mbit/s" || return 1

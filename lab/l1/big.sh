@@ -10,17 +10,8 @@
 
 kind=modern ring=256
 
-# check NAME COMMAND...: its output is the remark.
 check() {
-	local name=big/$kind-$ring/$1 text
-
-	shift
-	if text=$("$@" 2>&1); then
-		result "$name" pass "${text##*$'\n'}"
-	else
-		printf '%s\n' "$text"
-		guest_fails "$name" "${text%%$'\n'*}" || exit 1
-	fi
+	guest_check "big/$kind-$ring/$1" "${@:2}"
 }
 
 # The cache has found out what the guest works with, when its limit does not grow

@@ -25,17 +25,8 @@ if ! guest_start "$backend" "$kernel"; then
 fi
 result "$backend/$kernel/start" pass "$GUEST_REPLY"
 
-# check NAME COMMAND...: its output is the remark.
 check() {
-	local name=$backend/$kernel/$1 text
-
-	shift
-	if text=$("$@" 2>&1); then
-		result "$name" pass "${text##*$'\n'}"
-	else
-		printf '%s\n' "$text"
-		guest_fails "$name" "${text%%$'\n'*}" || exit 1
-	fi
+	guest_check "$backend/$kernel/$1" "${@:2}"
 }
 
 # tcp_rx_counted: and the pin cache, once it is warm. How long that takes is a

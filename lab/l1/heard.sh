@@ -20,17 +20,8 @@ if ! guest_start mp 7.3; then
 fi
 result heard/start pass "$GUEST_REPLY"
 
-# check NAME COMMAND...: its output is the remark.
 check() {
-	local name=heard/$1 text
-
-	shift
-	if text=$("$@" 2>&1); then
-		result "$name" pass "${text##*$'\n'}"
-	else
-		printf '%s\n' "$text"
-		guest_fails "$name" "${text%%$'\n'*}" || exit 1
-	fi
+	guest_check "heard/$1" "${@:2}"
 }
 
 forget() {

@@ -17,17 +17,8 @@ again() {
 	echo "i=0; while [ \$i -lt $times ]; do cat $1; i=\$((i + 1)); done"
 }
 
-# check NAME COMMAND...: its output is the remark.
 check() {
-	local name=stream/$1 text
-
-	shift
-	if text=$("$@" 2>&1); then
-		result "$name" pass "${text##*$'\n'}"
-	else
-		printf '%s\n' "$text"
-		guest_fails "$name" "${text%%$'\n'*}" || exit 1
-	fi
+	guest_check "stream/$1" "${@:2}"
 }
 
 guest_has() {

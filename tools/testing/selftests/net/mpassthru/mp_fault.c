@@ -173,7 +173,8 @@ TEST_F_TIMEOUT(fault, unbind, CLOCK_TEST)
 	int n, left = 0;
 
 	ASSERT_EQ(0, peer_flood(&w->peer, 0));
-	for (n = 1; !left; n = fault_next(n)) {
+	/* Each round binds anew, which takes seconds: fewer of them. */
+	for (n = 1; !left; n += 1 + n / 4) {
 		ASSERT_TRUE(works(w, g));
 		ASSERT_EQ(0, fault_arm(self->fault, n));
 		ASSERT_EQ(0, mp_unbind(w->fd));

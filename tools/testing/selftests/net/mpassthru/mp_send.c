@@ -323,7 +323,10 @@ FIXTURE_SETUP(egress)
 	ASSERT_EQ(NULL, missing);
 	m->parent = variant->parent;
 	m->kind = variant->kind;
-	/* What waits in a qdisc goes when one is put or taken away. */
+	/*
+	 * qdisc_graft() deactivates the device, for clsact, too: what waits in
+	 * a qdisc goes, and what comes meanwhile.
+	 */
 	self->a.o.lossy = true;
 	m->index = nic_index(self->a.w.sock, self->a.w.dev);
 	m->sock = rtnl_open();
@@ -361,6 +364,7 @@ TEST_F_TIMEOUT(egress, put_and_taken_away, CLOCK_TEST)
 	pthread_join(m->thread, NULL);
 	ASSERT_EQ(600, i);
 	EXPECT_LT(0, m->times);
+	ASSERT_EQ(0, order_met(&a->o));
 
 	/* And afterwards, nothing. */
 	a->o.lossy = false;

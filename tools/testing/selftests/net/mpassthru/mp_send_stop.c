@@ -5,13 +5,12 @@
  */
 
 #include <fcntl.h>
-#include <libgen.h>
 #include <sys/wait.h>
 
 #include "kselftest_harness.h"
 
 #include "clock.h"
-#include "file.h"
+#include "driver.h"
 #include "mp.h"
 #include "nic.h"
 #include "say.h"
@@ -402,37 +401,22 @@ TEST_F_TIMEOUT(stop, killed, CLOCK_TEST)
 
 TEST_F_TIMEOUT(stop, driver_unbound, CLOCK_TEST)
 {
-	char link[256], name[256], driver[256], path[600];
 	struct sender *a = &self->a;
 	struct wire *w = &a->w;
-	long long end;
-	int n;
+	struct driver drv;
 
-	snprintf(path, sizeof(path), "/sys/class/net/%s/device", w->dev);
-	n = readlink(path, link, sizeof(link) - 1);
-	if (n < 0)
-		SKIP(return, "%s has no sysfs device", w->dev);
-	link[n] = '\0';
-	snprintf(name, sizeof(name), "%s", basename(link));
-	snprintf(path, sizeof(path), "/sys/class/net/%s/device/driver",
-		 w->dev);
-	ASSERT_NE(NULL, realpath(path, driver));
+	if (driver_of(&drv, w->dev))
+		SKIP(return, "%s has no driver in sysfs", w->dev);
 
 	a->o.lossy = true;
-	snprintf(path, sizeof(path), "%s/unbind", driver);
-	ASSERT_EQ(0, file_write(path, name));
+	ASSERT_EQ(0, driver_unbind(&drv));
 	EXPECT_GT(0, nic_index(w->sock, w->dev));
 	EXPECT_TRUE(quiet(a));
 	ASSERT_EQ(0, guest_stop(&a->g));
 	EXPECT_TRUE(books_balance(a));
 	EXPECT_TRUE(unpinned(a));
 
-	snprintf(path, sizeof(path), "%s/bind", driver);
-	ASSERT_EQ(0, file_write(path, name));
-	end = clock_ms() + clock_patience();
-	while (nic_index(w->sock, w->dev) < 0 && clock_ms() < end)
-		usleep(10000);
-	ASSERT_LT(0, nic_index(w->sock, w->dev));
+	ASSERT_EQ(0, driver_bind(&drv, w->sock, w->dev));
 	EXPECT_TRUE(wire_host_works(w));
 	close(w->fd);
 	ASSERT_EQ(0, nic_set_queues(w->sock, w->dev, 1));

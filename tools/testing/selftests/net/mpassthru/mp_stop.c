@@ -5,14 +5,13 @@
  */
 
 #include <fcntl.h>
-#include <libgen.h>
 #include <linux/vhost.h>
 #include <sys/mman.h>
 
 #include "kselftest_harness.h"
 
 #include "clock.h"
-#include "file.h"
+#include "driver.h"
 #include "flow.h"
 #include "guest.h"
 #include "mp.h"
@@ -489,25 +488,15 @@ TEST_F_TIMEOUT(stop, killed, CLOCK_TEST)
 
 TEST_F_TIMEOUT(stop, driver_unbound, CLOCK_TEST)
 {
-	char link[256], name[256], driver[256], path[600];
 	struct wire *w = &self->w;
-	long long end;
-	int n;
+	struct driver drv;
 
 	if (!w->mp)
 		SKIP(return, "only with a NIC");
-	snprintf(path, sizeof(path), "/sys/class/net/%s/device", w->dev);
-	n = readlink(path, link, sizeof(link) - 1);
-	if (n < 0)
-		SKIP(return, "%s has no sysfs device", w->dev);
-	link[n] = '\0';
-	snprintf(name, sizeof(name), "%s", basename(link));
-	snprintf(path, sizeof(path), "/sys/class/net/%s/device/driver",
-		 w->dev);
-	ASSERT_NE(NULL, realpath(path, driver));
+	if (driver_of(&drv, w->dev))
+		SKIP(return, "%s has no driver in sysfs", w->dev);
 
-	snprintf(path, sizeof(path), "%s/unbind", driver);
-	ASSERT_EQ(0, file_write(path, name));
+	ASSERT_EQ(0, driver_unbind(&drv));
 	EXPECT_GT(0, nic_index(w->sock, w->dev));
 	ASSERT_EQ(0, flow_empty(w, &self->g));
 	ASSERT_EQ(0, guest_stop(&self->g));
@@ -516,12 +505,7 @@ TEST_F_TIMEOUT(stop, driver_unbound, CLOCK_TEST)
 	EXPECT_EQ(0, wire_count(w, "outstanding"));
 	EXPECT_EQ(0, wire_count(w, "pinned"));
 
-	snprintf(path, sizeof(path), "%s/bind", driver);
-	ASSERT_EQ(0, file_write(path, name));
-	end = clock_ms() + clock_patience();
-	while (nic_index(w->sock, w->dev) < 0 && clock_ms() < end)
-		usleep(10000);
-	ASSERT_LT(0, nic_index(w->sock, w->dev));
+	ASSERT_EQ(0, driver_bind(&drv, w->sock, w->dev));
 	peer_calm(&w->peer);
 	EXPECT_TRUE(wire_host_works(w));
 

@@ -10,6 +10,7 @@
 #include <netinet/udp.h>
 #include <string.h>
 
+#include "csum.h"
 #include "packet.h"
 
 #define SADDR	0xc0000201	/* of TEST-NET-1 */
@@ -32,24 +33,6 @@ size_t packet_data(const struct packet *p)
 					sizeof(struct udphdr));
 }
 
-static __u32 sum(const void *buf, size_t len, __u32 csum)
-{
-	const unsigned char *p = buf;
-
-	for (; len > 1; len -= 2, p += 2)
-		csum += p[0] << 8 | p[1];
-	if (len)
-		csum += *p << 8;
-	return csum;
-}
-
-static __u16 fold(__u32 csum)
-{
-	while (csum >> 16)
-		csum = (csum & 0xffff) + (csum >> 16);
-	return csum;
-}
-
 static __u8 protocol(const struct packet *p)
 {
 	return p->tcp ? IPPROTO_TCP : IPPROTO_UDP;
@@ -70,7 +53,7 @@ static __u32 pseudo(const struct packet *p, size_t len)
 
 	if (p->v6) {
 		fill_ip6(&ip);
-		return sum(&ip.ip6_src, 32, protocol(p) + len);
+		return csum_add(&ip.ip6_src, 32, protocol(p) + len);
 	}
 	return (SADDR >> 16) + (SADDR & 0xffff) + (DADDR >> 16) +
 	       (DADDR & 0xffff) + protocol(p) + len;
@@ -89,10 +72,11 @@ static void build_ip4(const struct packet *p, unsigned char *l3, size_t len)
 		.saddr		= htonl(SADDR),
 		.daddr		= htonl(DADDR),
 	};
+	__u32 csum;
 
 	memset(l3 + sizeof(ip), IPOPT_NOP, p->opts);
-	ip.check = htons(~fold(sum(&ip, sizeof(ip),
-				   sum(l3 + sizeof(ip), p->opts, 0))));
+	csum = csum_add(l3 + sizeof(ip), p->opts, 0);
+	ip.check = htons(~csum_fold(csum_add(&ip, sizeof(ip), csum)));
 	memcpy(l3, &ip, sizeof(ip));
 }
 
@@ -184,9 +168,9 @@ size_t packet_build(const struct packet *p, unsigned char *buf, size_t len,
 	else
 		build_ip4(p, buf + l3, len);
 
-	csum = fold(pseudo(p, len));
+	csum = csum_fold(pseudo(p, len));
 	if (!partial)
-		csum = ~fold(sum(l4, len, csum));
+		csum = ~csum_fold(csum_add(l4, len, csum));
 	if (!partial && !p->tcp && !csum)
 		csum = 0xffff;
 	csum = htons(csum);

@@ -8,28 +8,11 @@
 #include <netinet/udp.h>
 #include <string.h>
 
+#include "csum.h"
 #include "segment.h"
 
 #define SEGMENT_SADDR	0xc0000201	/* of TEST-NET-1 */
 #define SEGMENT_DADDR	0xc0000202
-
-static __u32 sum(const void *buf, size_t len, __u32 csum)
-{
-	const unsigned char *p = buf;
-
-	for (; len > 1; len -= 2, p += 2)
-		csum += p[0] << 8 | p[1];
-	if (len)
-		csum += *p << 8;
-	return csum;
-}
-
-static __u16 fold(__u32 csum)
-{
-	while (csum >> 16)
-		csum = (csum & 0xffff) + (csum >> 16);
-	return csum;
-}
 
 static __u32 pseudo(const struct segment *s, size_t l4_len)
 {
@@ -51,7 +34,7 @@ static void build_ip(const struct segment *s, unsigned char *buf, size_t len)
 		.daddr		= htonl(SEGMENT_DADDR),
 	};
 
-	ip.check = htons(~fold(sum(&ip, sizeof(ip), 0)));
+	ip.check = htons(~csum_fold(csum_add(&ip, sizeof(ip), 0)));
 	memcpy(buf + ETH_HLEN, &ip, sizeof(ip));
 }
 
@@ -87,9 +70,9 @@ size_t segment_build(const struct segment *s, unsigned char *buf, size_t len,
 	memcpy(buf + 12, &type, 2);
 	len = build_l4(s, l4, len);
 	build_ip(s, buf, sizeof(struct iphdr) + len);
-	csum = fold(pseudo(s, len));
+	csum = csum_fold(pseudo(s, len));
 	if (!partial)
-		csum = ~fold(sum(l4, len, csum));
+		csum = ~csum_fold(csum_add(l4, len, csum));
 	csum = htons(csum);
 	memcpy(l4 + (s->tcp ? 16 : 6), &csum, 2);
 	return SEGMENT_L4 + len;
@@ -102,6 +85,7 @@ int segment_parse(const struct segment *s, const unsigned char *buf,
 	const unsigned char *l4 = buf + SEGMENT_L4;
 	size_t l4_len, hdr_len = s->tcp ? 20 : 8;
 	struct iphdr ip;
+	__u32 csum;
 	__u16 port;
 
 	if (len < SEGMENT_L4 + hdr_len || buf[12] != 8 || buf[13])
@@ -116,9 +100,10 @@ int segment_parse(const struct segment *s, const unsigned char *buf,
 	    ntohs(ip.tot_len) < sizeof(ip) + hdr_len)
 		return -2;
 	l4_len = ntohs(ip.tot_len) - sizeof(ip);
-	if (fold(sum(&ip, sizeof(ip), 0)) != 0xffff)
+	if (csum_fold(csum_add(&ip, sizeof(ip), 0)) != 0xffff)
 		return -2;
-	if (!partial && fold(sum(l4, l4_len, pseudo(s, l4_len))) != 0xffff)
+	csum = csum_add(l4, l4_len, pseudo(s, l4_len));
+	if (!partial && csum_fold(csum) != 0xffff)
 		return -2;
 	memcpy(seq, l4 + 4, 4);
 	*seq = ntohl(*seq);
