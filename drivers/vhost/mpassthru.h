@@ -108,7 +108,6 @@ struct mp_stats {
  *	kiocbs were cancelled.  Under @tx_lock.
  * @tx_waits: the poster waits for the socket to become writable
  * @tx_copy_until: skbs are sent until then, in jiffies
- * @tx_held_until: the same, after a reset of the NIC; or 0
  * @tx_wants_idle: the poster waits for them to be sent
  * @tx_idle: looks whether they are
  * @flags: TUN_VNET_*
@@ -135,7 +134,6 @@ struct mp_queue {
 	bool				tx_waits;
 	bool				tx_wants_idle;
 	u64				tx_copy_until;
-	u64				tx_held_until;
 	struct delayed_work		tx_idle;
 	unsigned int			flags;
 	int				vnet_hdr_sz;
@@ -143,6 +141,27 @@ struct mp_queue {
 	pid_t				claimed_by[2];
 	struct mp_stats			stats;
 };
+
+/**
+ * mp_bucket_take - limit how often something is done
+ * @full: when the bucket will be full, in jiffies; 0 at first
+ * @burst: how many it holds
+ * @interval: jiffies in which it fills by one
+ *
+ * Context: any, with what protects @full.
+ * Return: 0, and one was taken; or in how many jiffies there will be one
+ */
+static inline unsigned long mp_bucket_take(u64 *full, unsigned int burst,
+					   unsigned long interval)
+{
+	u64 now = get_jiffies_64(), end = max(*full, now);
+	u64 last = now + (burst - 1) * interval;
+
+	if (end > last)
+		return end - last;
+	*full = end + interval;
+	return 0;
+}
 
 /* mpassthru_bind.c: binding, as user space asks for it */
 int mp_bind(struct mp_queue *mq, struct mpassthru_bind __user *argp);

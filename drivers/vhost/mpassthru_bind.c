@@ -18,7 +18,7 @@
 
 /* @parent was resumed, and is that of the device, if the name is still its. */
 static int mp_bind_name(struct mp_queue *mq, const char *ifname,
-			unsigned int index, struct device *parent,
+			unsigned int index, bool multi, struct device *parent,
 			struct netlink_ext_ack *extack)
 {
 	struct net_device *dev;
@@ -41,7 +41,7 @@ static int mp_bind_name(struct mp_queue *mq, const char *ifname,
 		return -ENODEV;
 	}
 
-	return mp_port_bind(mq, dev, index, extack);
+	return mp_port_bind(mq, dev, index, multi, extack);
 }
 
 /* The parent of the device of that name, with a reference, or NULL. */
@@ -63,7 +63,8 @@ static struct device *mp_parent(struct mp_queue *mq, const char *ifname)
  * wait for RTNL, and a resume waits for it to end.
  */
 static int mp_bind_resumed(struct mp_queue *mq, const char *ifname,
-			   unsigned int index, struct netlink_ext_ack *extack)
+			   unsigned int index, bool multi,
+			   struct netlink_ext_ack *extack)
 {
 	struct device *parent = mp_parent(mq, ifname);
 	int err;
@@ -72,7 +73,7 @@ static int mp_bind_resumed(struct mp_queue *mq, const char *ifname,
 	if (parent)
 		pm_runtime_get_sync(parent);
 	rtnl_lock();
-	err = mp_bind_name(mq, ifname, index, parent, extack);
+	err = mp_bind_name(mq, ifname, index, multi, parent, extack);
 	rtnl_unlock();
 	if (parent)
 		pm_runtime_put(parent);
@@ -81,9 +82,10 @@ static int mp_bind_resumed(struct mp_queue *mq, const char *ifname,
 	return err;
 }
 
-/* @index as of mp_port_bind(). */
+/* @index and @multi as of mp_port_bind(). */
 static int mp_bind_allowed(struct mp_queue *mq, const char *ifname,
-			   unsigned int index, struct netlink_ext_ack *extack)
+			   unsigned int index, bool multi,
+			   struct netlink_ext_ack *extack)
 {
 	int err;
 
@@ -93,7 +95,7 @@ static int mp_bind_allowed(struct mp_queue *mq, const char *ifname,
 		return -EPERM;
 	}
 
-	err = mp_bind_resumed(mq, ifname, index, extack);
+	err = mp_bind_resumed(mq, ifname, index, multi, extack);
 	/* vhost-net may be waiting for the device to come back. */
 	if (!err)
 		mq->sk.sk_data_ready(&mq->sk);
@@ -129,12 +131,12 @@ static void mp_put_msg(const struct mpassthru_bind *bind,
  * Return: 0, or:
  *
  * * -EFAULT: @argp is not readable
- * * -EINVAL: reserved fields are set, the name does not end, the device has no
+ * * -EINVAL: reserved fields or unknown flags are set, the name does not end, the device has no
  *   such queue, or its driver reports buffers that make no sense
  * * -EPERM: no CAP_NET_ADMIN over the network namespace of the open()
  * * -ENODEV: no such device in that namespace, or it is not present
- * * -EBUSY: the queue or the descriptor is bound, or the device is used by a
- *   bridge, bond, XDP program, AF_XDP, ...
+ * * -EBUSY: the queue or the descriptor is bound, or the device and not to be
+ *   shared, or it is used by a bridge, bond, XDP program, AF_XDP, ...
  * * -EOPNOTSUPP: the driver has no mpassthru port, or one that we cannot use
  * * -ENOMEM: no memory
  * * any other error of the driver's
@@ -148,18 +150,20 @@ int mp_bind(struct mp_queue *mq, struct mpassthru_bind __user *argp)
 	if (copy_from_user(&bind, argp, sizeof(bind)))
 		return -EFAULT;
 
-	if (bind.flags ||
+	if (bind.flags & ~MPASSTHRU_MULTI_QUEUE ||
 	    memchr_inv(bind.reserved, 0, sizeof(bind.reserved)) ||
 	    strnlen(bind.ifname, sizeof(bind.ifname)) == sizeof(bind.ifname)) {
 		NL_SET_ERR_MSG(&extack,
-			       "flags and reserved fields must be 0, the name NUL terminated");
+			       "unknown flags and reserved fields must be 0, the name NUL terminated");
 		err = -EINVAL;
 	} else if (bind.queue >= MPASSTHRU_QUEUES) {
 		NL_SET_ERR_MSG_FMT(&extack, "no device has a queue %u",
 				   bind.queue);
 		err = -EINVAL;
 	} else {
-		err = mp_bind_allowed(mq, bind.ifname, bind.queue, &extack);
+		err = mp_bind_allowed(mq, bind.ifname, bind.queue,
+				      bind.flags & MPASSTHRU_MULTI_QUEUE,
+				      &extack);
 	}
 
 	if (err)
@@ -187,7 +191,7 @@ static int mp_bound_to(struct mp_queue *mq, const char *ifname)
  * @mq: queue
  * @ifname: name of the device; of a tap it would be that of a new one
  * @multi: others may have queues of it: bind the first that nobody has.  Else
- *	bind queue 0, if nobody has any.
+ *	bind queue 0, and nobody has another.
  *
  * On a descriptor that is bound it only compares the name, so that a program
  * that was given it can go on as with a tap.  There is no place for the text of
@@ -208,9 +212,10 @@ int mp_bind_iff(struct mp_queue *mq, const char *ifname, bool multi)
 	if (!*ifname)
 		return -ENODEV;
 
-	err = mp_bind_allowed(mq, ifname,
-			      multi ? MP_QUEUE_NEXT : MP_QUEUE_ALONE, &extack);
-	if (err)
+	err = mp_bind_allowed(mq, ifname, multi ? MP_QUEUE_NEXT : 0, multi,
+			      &extack);
+	/* Anybody may try. */
+	if (err && err != -EPERM)
 		net_notice_ratelimited("mpassthru: process %d cannot bind %*pE: %s (%d)\n",
 				       task_tgid_nr(current),
 				       (int)strlen(ifname), ifname,

@@ -31,26 +31,36 @@
 #include "mpassthru.h"
 #include "mpassthru_port.h"
 
-/* The queue that received @skb.  What something redirected to the device comes
- * from none of its queues: it names none, or one of another device.
+/* Queues may be turned on and off so many times in a row, and then once in that
+ * time: each costs a grace period under RTNL.
  */
-static unsigned int mp_port_index(const struct mpassthru_port *shared,
+#define MP_PORT_BURST		(4 * MPASSTHRU_QUEUES)
+#define MP_PORT_INTERVAL	(HZ / 20)
+
+/* The queue that received @skb.  What something redirected to the device comes
+ * from none of its queues: it names none, or one of another device.  That goes
+ * where RSS could have sent it, as does what comes by a queue that was unbound.
+ */
+static unsigned int mp_port_index(const struct mp_port *port,
 				  const struct sk_buff *skb)
 {
 	unsigned int index = skb_get_rx_queue(skb);
 
-	return likely(index < shared->max_queues) ? index : 0;
+	if (likely(index < MPASSTHRU_QUEUES &&
+		   rcu_access_pointer(port->queues[index])))
+		return index;
+	return __ffs(READ_ONCE(port->shared.rx_mask));
 }
 
 /* &mpassthru_port_ops.divert */
 static void mp_port_divert(struct mpassthru_port *shared, struct sk_buff *skb)
 {
 	struct mp_port *port = container_of(shared, struct mp_port, shared);
-	unsigned int index = mp_port_index(shared, skb);
+	unsigned int index = mp_port_index(port, skb);
 	struct mp_queue *mq = rcu_dereference(port->queues[index]);
 	bool late;
 
-	/* That queue is nobody's, or is just being unbound. */
+	/* The last one is just being unbound. */
 	if (unlikely(!mq)) {
 		dev_core_stats_rx_dropped_inc(skb->dev);
 		kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED);
@@ -128,7 +138,7 @@ static struct mp_port *mp_port_of(const struct net_device *dev)
 }
 
 /* Not attached yet, and without queues. */
-static struct mp_port *mp_port_alloc(struct net_device *dev,
+static struct mp_port *mp_port_alloc(struct net_device *dev, bool multi,
 				     struct netlink_ext_ack *extack)
 {
 	struct mp_port *port;
@@ -141,6 +151,7 @@ static struct mp_port *mp_port_alloc(struct net_device *dev,
 	}
 
 	port->shared.ops = &mp_port_ops;
+	port->multi = multi;
 	err = mp_port_check(dev, &port->shared, extack);
 	if (err) {
 		kfree(port);
@@ -155,18 +166,9 @@ static int mp_port_choose(struct mp_port *port, const struct net_device *dev,
 {
 	unsigned int max = port->shared.max_queues;
 
-	if (*index == MP_QUEUE_ALONE) {
-		if (port->nr_queues) {
-			NL_SET_ERR_MSG_FMT(extack, "%s is bound already",
-					   dev->name);
-			return -EBUSY;
-		}
-		*index = 0;
-	} else if (*index == MP_QUEUE_NEXT) {
-		*index = 0;
-		while (*index < max && rtnl_dereference(port->queues[*index]))
-			++*index;
-		if (*index == max) {
+	if (*index == MP_QUEUE_NEXT) {
+		*index = ffz(port->shared.bound);
+		if (*index >= max) {
 			NL_SET_ERR_MSG_FMT(extack,
 					   "%s has %u queues, all are bound: see ethtool -L",
 					   dev->name, max);
@@ -180,7 +182,7 @@ static int mp_port_choose(struct mp_port *port, const struct net_device *dev,
 				   dev->name, max);
 		return -EINVAL;
 	}
-	if (rtnl_dereference(port->queues[*index])) {
+	if (port->shared.bound & BIT(*index)) {
 		NL_SET_ERR_MSG_FMT(extack, "queue %u of %s is bound already",
 				   *index, dev->name);
 		return -EBUSY;
@@ -188,51 +190,38 @@ static int mp_port_choose(struct mp_port *port, const struct net_device *dev,
 	return 0;
 }
 
-static int mp_port_add(struct mp_port *port, struct mp_queue *mq,
-		       struct net_device *dev, unsigned int index,
-		       struct netlink_ext_ack *extack)
+static void mp_port_set(struct mp_port *port, unsigned int index,
+			struct mp_queue *mq)
 {
-	int err;
+	unsigned int bound = port->shared.bound;
 
-	err = mp_port_choose(port, dev, &index, extack);
-	if (err)
-		return err;
-
-	/* Nobody looks at it who has not found it here, or the port at it. */
-	WRITE_ONCE(mq->index, index);
 	rcu_assign_pointer(port->queues[index], mq);
-	port->nr_queues++;
-	return 0;
+	WRITE_ONCE(port->shared.bound, mq ? bound | BIT(index) :
+					    bound & ~BIT(index));
 }
 
-/* The queues that frames are to be spread over when @gone is not bound any
- * more: those that are bound and attached.  Where none is attached, frames have
- * to go somewhere: to one that is bound, which drops them.
+/* The queues of @bound that frames are to be spread over: those that are
+ * attached.  Where none is, frames have to go somewhere: to one that is bound,
+ * which drops them.
  */
-static unsigned int mp_port_mask(const struct mp_port *port,
-				 const struct mp_queue *gone)
+static unsigned int mp_port_mask(const struct mp_port *port, unsigned int bound)
 {
-	unsigned int attached = 0, bound = 0, i;
-	const struct mp_queue *mq;
+	unsigned long attached = bound;
+	unsigned int i;
 
-	for (i = 0; i < MPASSTHRU_QUEUES; i++) {
-		mq = rtnl_dereference(port->queues[i]);
-		if (!mq || mq == gone)
-			continue;
-		bound |= BIT(i);
-		if (!mq->detached)
-			attached |= BIT(i);
-	}
+	for_each_set_bit(i, &attached, MPASSTHRU_QUEUES)
+		if (rtnl_dereference(port->queues[i])->detached)
+			attached &= ~BIT(i);
 	return attached ?: bound & -bound;
 }
 
-static void mp_port_spread(struct mp_port *port, const struct mp_queue *gone)
+static void mp_port_spread(struct mp_port *port, unsigned int bound)
 {
-	unsigned int mask = mp_port_mask(port, gone);
+	unsigned int mask = mp_port_mask(port, bound);
 
 	if (mask == port->shared.rx_mask)
 		return;
-	port->shared.rx_mask = mask;
+	WRITE_ONCE(port->shared.rx_mask, mask);
 	port->shared.drv->rx_spread(port->shared.dev);
 }
 
@@ -248,7 +237,7 @@ static int mp_port_attach(struct mp_port *port, struct net_device *dev,
 		return err;
 	}
 
-	port->shared.rx_mask = mp_port_mask(port, NULL);
+	port->shared.rx_mask = mp_port_mask(port, port->shared.bound);
 	err = netdev_mp_port_attach(dev, &port->shared);
 	if (err) {
 		netdev_rx_handler_unregister(dev);
@@ -283,31 +272,29 @@ static void mp_port_detach(struct mp_port *port)
  */
 static void mp_port_remove(struct mp_port *port, const struct mp_queue *only)
 {
+	unsigned int bound = port->shared.bound, n = 0, i;
+	unsigned long which = only ? BIT(only->index) : bound;
 	struct mp_queue *gone[MPASSTHRU_QUEUES], *mq;
 	struct mp_tx *tx[MPASSTHRU_QUEUES];
-	unsigned int n = 0, i;
 
 	ASSERT_RTNL();
 
 	/* What is on its way to the queue drops.  Flows that go by others from
 	 * here on lose no more than that.
 	 */
-	if (only && port->nr_queues > 1)
-		mp_port_spread(port, only);
+	if (bound & ~which)
+		mp_port_spread(port, bound & ~which);
 
-	for (i = 0; i < MPASSTHRU_QUEUES; i++) {
+	for_each_set_bit(i, &which, MPASSTHRU_QUEUES) {
 		mq = rtnl_dereference(port->queues[i]);
-		if (!mq || (only && mq != only))
-			continue;
 		mp_rx_unbind(mq);
 		tx[n] = mp_tx_unbind(mq);
 		RCU_INIT_POINTER(mq->port, NULL);
-		RCU_INIT_POINTER(port->queues[i], NULL);
+		mp_port_set(port, i, NULL);
 		gone[n++] = mq;
 	}
 
-	port->nr_queues -= n;
-	if (port->nr_queues)
+	if (port->shared.bound)
 		synchronize_net();
 	else
 		mp_port_detach(port);
@@ -322,20 +309,27 @@ static void mp_port_remove(struct mp_port *port, const struct mp_queue *only)
  * mp_port_bind - bind a queue of a network device
  * @mq: queue that has no port
  * @dev: network device
- * @index: index of its queue, or MP_QUEUE_*
+ * @index: index of its queue, or MP_QUEUE_NEXT
+ * @multi: others may have other queues of it, if they say so, too
  * @extack: returns the reason of a failure
  *
  * The first queue of a device makes the port, for which the device is looked at
  * and reset.  What it must not have is refused to it as long as there is one:
  * the others that join it only look whether the device is there.
  *
+ * Those who have the queues of one device trust each other.  RSS is moved from
+ * one to another as they turn their queues off, and a NIC that does not send
+ * what one of them has posted is reset.
+ *
  * Context: process, RTNL held.
  * Return: 0, or an errno as of mp_bind()
  */
 int mp_port_bind(struct mp_queue *mq, struct net_device *dev,
-		 unsigned int index, struct netlink_ext_ack *extack)
+		 unsigned int index, bool multi,
+		 struct netlink_ext_ack *extack)
 {
 	struct mp_port *port = mp_port_of(dev);
+	unsigned int old = mq->index;
 	bool first = !port;
 	int err;
 
@@ -348,28 +342,44 @@ int mp_port_bind(struct mp_queue *mq, struct net_device *dev,
 				   dev->name);
 		return -ENODEV;
 	}
+	if (port && !(multi && port->multi)) {
+		NL_SET_ERR_MSG_FMT(extack,
+				   "%s is bound already, and not to be shared",
+				   dev->name);
+		return -EBUSY;
+	}
 	if (first) {
-		port = mp_port_alloc(dev, extack);
+		port = mp_port_alloc(dev, multi, extack);
 		if (IS_ERR(port))
 			return PTR_ERR(port);
 	}
-	err = mp_port_add(port, mq, dev, index, extack);
-	if (first) {
-		err = err ?: mp_port_attach(port, dev, extack);
-		if (err)
-			kfree(port);
-	}
+	err = mp_port_choose(port, dev, &index, extack);
 	if (err)
-		return err;
+		goto err_free;
+
+	/* Nobody looks at it who has not found it here, or the port at it. */
+	WRITE_ONCE(mq->index, index);
+	mp_port_set(port, index, mq);
+	if (first) {
+		err = mp_port_attach(port, dev, extack);
+		if (err)
+			goto err_index;
+	}
 
 	/* The driver has applied what mpassthru_bound() implies: buffers and
 	 * frames may be posted.
 	 */
 	rcu_assign_pointer(mq->port, port);
 	mp_tx_bound(mq);
-	if (!first)
-		mp_port_spread(port, NULL);
+	mp_port_spread(port, port->shared.bound);
 	return 0;
+
+err_index:
+	WRITE_ONCE(mq->index, old);
+err_free:
+	if (first)
+		kfree(port);
+	return err;
 }
 EXPORT_SYMBOL_IF_KUNIT(mp_port_bind);
 
@@ -403,35 +413,43 @@ EXPORT_SYMBOL_IF_KUNIT(mp_port_unbind);
  * NIC or have no hash, are dropped and counted.  It sends as before, like that
  * of a tun: frames that were posted when the guest turned it off go out.
  *
- * It costs a guest that repeats it a grace period, as with tun, and a start of
- * zero-copy, which mp_rx_start() limits.
+ * A guest that repeats it waits, see MP_PORT_BURST.
  *
  * Context: process, RTNL held; not from a completion.
+ * Return: 0, or in how many jiffies it has to be tried again
  */
-void mp_port_attach_queue(struct mp_queue *mq, bool attached)
+unsigned long mp_port_attach_queue(struct mp_queue *mq, bool attached)
 {
 	struct mp_port *port = rtnl_dereference(mq->port);
+	unsigned long wait;
 
 	ASSERT_RTNL();
 
 	if (mq->detached == !attached)
-		return;
+		return 0;
+	if (port) {
+		wait = mp_bucket_take(&port->queue_full, MP_PORT_BURST,
+				      MP_PORT_INTERVAL);
+		if (wait)
+			return wait;
+	}
 	/* Before the stop: nobody starts again. */
 	WRITE_ONCE(mq->detached, !attached);
 	if (!port)
-		return;
+		return 0;
 
-	mp_port_spread(port, NULL);
+	mp_port_spread(port, port->shared.bound);
 	if (attached) {
 		/* Who was told to copy may post. */
 		mq->sk.sk_data_ready(&mq->sk);
-		return;
+		return 0;
 	}
 
 	mp_rx_stop(mq);
 	/* Who diverts has seen that it is detached, or is waited for. */
 	synchronize_net();
 	skb_queue_purge(&mq->sk.sk_receive_queue);
+	return 0;
 }
 EXPORT_SYMBOL_IF_KUNIT(mp_port_attach_queue);
 

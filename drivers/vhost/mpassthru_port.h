@@ -12,7 +12,9 @@
  * struct mp_port - a network device of which at least one queue is bound
  * @shared: what driver and net core see of it
  * @dev_tracker: of the reference on the device, &mpassthru_port.dev of @shared
- * @nr_queues: how many queues are bound.  RTNL.
+ * @multi: others may bind queues that are free.  Constant.
+ * @queue_full: when queues may be turned on and off several times in a row
+ *	again, in jiffies, see mp_port_attach_queue().  RTNL.
  * @queues: the descriptors, by the index of the queue that each has.  Written
  *	under RTNL.
  *
@@ -24,20 +26,19 @@
 struct mp_port {
 	struct mpassthru_port	shared;
 	netdevice_tracker	dev_tracker;
-	unsigned int		nr_queues;
+	bool			multi;
+	u64			queue_full;
 	struct mp_queue __rcu	*queues[MPASSTHRU_QUEUES];
 };
 
-/* For mp_port_bind(): the first queue that is free; or queue 0 of a device of
- * which none is bound.
- */
+/* For mp_port_bind(): the first queue that is free. */
 #define MP_QUEUE_NEXT	MPASSTHRU_QUEUES
-#define MP_QUEUE_ALONE	(MPASSTHRU_QUEUES + 1)
 
 int mp_port_bind(struct mp_queue *mq, struct net_device *dev,
-		 unsigned int index, struct netlink_ext_ack *extack);
+		 unsigned int index, bool multi,
+		 struct netlink_ext_ack *extack);
 int mp_port_unbind(struct mp_queue *mq);
-void mp_port_attach_queue(struct mp_queue *mq, bool attached);
+unsigned long mp_port_attach_queue(struct mp_queue *mq, bool attached);
 int mp_port_init(void);
 void mp_port_exit(void);
 

@@ -480,19 +480,13 @@ static int mp_rx_start_locked(struct mp_queue *mq, struct mp_rx **new,
 	return 0;
 }
 
-/* A bucket of MP_START_BURST that fills by one in MP_START_INTERVAL: it is full
- * at @start_full.
- */
 static bool mp_rx_may_start(struct mp_queue *mq)
 {
-	u64 now = get_jiffies_64();
-	u64 full = max(mq->start_full, now);
-
-	if (full > now + (MP_START_BURST - 1) * MP_START_INTERVAL) {
+	if (mp_bucket_take(&mq->start_full, MP_START_BURST,
+			   MP_START_INTERVAL)) {
 		mq->stats.deferred++;
 		return false;
 	}
-	mq->start_full = full + MP_START_INTERVAL;
 	return true;
 }
 

@@ -32,7 +32,7 @@ static int mp_get_iff(struct mp_queue *mq, struct ifreq __user *ifr)
 	port = rtnl_dereference(mq->port);
 	if (port) {
 		strscpy(name, port->shared.dev->name);
-		if (port->nr_queues > 1)
+		if (port->multi)
 			flags |= IFF_MULTI_QUEUE;
 		if (mq->detached)
 			flags |= IFF_DETACH_QUEUE;
@@ -51,6 +51,7 @@ static int mp_set_iff(struct mp_queue *mq, struct ifreq __user *ifr)
 {
 	char name[IFNAMSIZ];
 	u16 flags;
+	int err;
 
 	if (get_user(flags, &ifr->ifr_flags) ||
 	    copy_from_user(name, &ifr->ifr_name, sizeof(name)))
@@ -60,15 +61,18 @@ static int mp_set_iff(struct mp_queue *mq, struct ifreq __user *ifr)
 	/* The format is fixed; the other flag has had no meaning for long. */
 	if ((flags & ~(IFF_MULTI_QUEUE | IFF_ONE_QUEUE)) != MP_IFF_FLAGS)
 		return -EINVAL;
-	return mp_bind_iff(mq, name, flags & IFF_MULTI_QUEUE);
+	err = mp_bind_iff(mq, name, flags & IFF_MULTI_QUEUE);
+	/* Who gave no name learns it. */
+	return err ?: mp_get_iff(mq, ifr);
 }
 
 /* Unlike tun's it does not fail when the queue is as it shall be, or its device
  * has gone: QEMU takes a failure for a bug and ends, and its guest says when it
- * is called.
+ * is called.  A guest that says so too often waits, without RTNL.
  */
 static int mp_set_queue(struct mp_queue *mq, struct ifreq __user *ifr)
 {
+	unsigned long wait;
 	u16 flags;
 
 	if (get_user(flags, &ifr->ifr_flags))
@@ -76,10 +80,16 @@ static int mp_set_queue(struct mp_queue *mq, struct ifreq __user *ifr)
 	if (flags != IFF_ATTACH_QUEUE && flags != IFF_DETACH_QUEUE)
 		return -EINVAL;
 
-	rtnl_lock();
-	mp_port_attach_queue(mq, flags == IFF_ATTACH_QUEUE);
-	rtnl_unlock();
-	return 0;
+	for (;;) {
+		rtnl_lock();
+		wait = mp_port_attach_queue(mq, flags == IFF_ATTACH_QUEUE);
+		rtnl_unlock();
+		if (!wait)
+			return 0;
+		schedule_timeout_killable(wait);
+		if (fatal_signal_pending(current))
+			return -EINTR;
+	}
 }
 
 static int mp_set_offload(struct mp_queue *mq, unsigned long arg)

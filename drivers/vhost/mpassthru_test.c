@@ -261,12 +261,12 @@ static void port_lives_as_long_as_its_queues(struct kunit *test)
 	dev = port_queues(test, 2, mq, ARRAY_SIZE(mq));
 
 	rtnl_lock();
-	KUNIT_EXPECT_EQ(test, -EINVAL, mp_port_bind(mq[2], dev, 2, &extack));
+	KUNIT_EXPECT_EQ(test, -EINVAL, mp_port_bind(mq[2], dev, 2, true, &extack));
 	KUNIT_EXPECT_FALSE(test, mpassthru_bound(dev));
 	KUNIT_EXPECT_EQ(test, -ENOTCONN, mp_port_unbind(mq[2]));
-	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[1], dev, 1, &extack));
-	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[0], dev, 0, &extack));
-	KUNIT_EXPECT_EQ(test, -EBUSY, mp_port_bind(mq[2], dev, 1, &extack));
+	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[1], dev, 1, true, &extack));
+	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[0], dev, 0, true, &extack));
+	KUNIT_EXPECT_EQ(test, -EBUSY, mp_port_bind(mq[2], dev, 1, true, &extack));
 
 	for (i = 0; i < 3; i++)
 		port_receive(test, dev, 1);
@@ -278,11 +278,12 @@ static void port_lives_as_long_as_its_queues(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, 0, mp_port_unbind(mq[0]));
 	KUNIT_EXPECT_TRUE(test, mpassthru_bound(dev));
+	/* By a queue that is nobody's any more: RSS sends the flow to this. */
 	port_receive(test, dev, 0);
 	port_has_frames(test, mq[0], 0);
-	port_has_frames(test, mq[1], 3);
+	port_has_frames(test, mq[1], 4);
 
-	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[2], dev, 0, &extack));
+	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[2], dev, 0, true, &extack));
 	KUNIT_EXPECT_EQ(test, 0, mp_port_unbind(mq[1]));
 	port_receive(test, dev, 0);
 	port_has_frames(test, mq[2], 1);
@@ -308,23 +309,24 @@ static void port_spreads_over_what_is_bound(struct kunit *test)
 	dev = port_queues(test, 4, mq, ARRAY_SIZE(mq));
 	rtnl_lock();
 	/* Of the first the driver knows by port_changed. */
-	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[2], dev, 2, &extack));
+	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[2], dev, 2, true, &extack));
 	port_mask_is(test, dev, BIT(2), 0);
 	KUNIT_EXPECT_EQ(test, -EBUSY,
-			mp_port_bind(mq[0], dev, MP_QUEUE_ALONE, &extack));
+			mp_port_bind(mq[0], dev, 0, false, &extack));
+	KUNIT_EXPECT_EQ(test, mq[0]->index, 0);
 	KUNIT_EXPECT_EQ(test, 0,
-			mp_port_bind(mq[0], dev, MP_QUEUE_NEXT, &extack));
+			mp_port_bind(mq[0], dev, MP_QUEUE_NEXT, true, &extack));
 	port_mask_is(test, dev, BIT(2) | BIT(0), 1);
 	KUNIT_EXPECT_EQ(test, 0,
-			mp_port_bind(mq[1], dev, MP_QUEUE_NEXT, &extack));
+			mp_port_bind(mq[1], dev, MP_QUEUE_NEXT, true, &extack));
 	KUNIT_EXPECT_EQ(test, 0,
-			mp_port_bind(mq[3], dev, MP_QUEUE_NEXT, &extack));
+			mp_port_bind(mq[3], dev, MP_QUEUE_NEXT, true, &extack));
 	for (i = 0; i < 4; i++)
 		KUNIT_EXPECT_EQ(test, mq[i]->index, i);
 	port_mask_is(test, dev, 0xf, 3);
 	KUNIT_EXPECT_EQ(test, -EBUSY,
-			mp_port_bind(mq[4], dev, MP_QUEUE_NEXT, &extack));
-	KUNIT_EXPECT_EQ(test, -EINVAL, mp_port_bind(mq[4], dev, 4, &extack));
+			mp_port_bind(mq[4], dev, MP_QUEUE_NEXT, true, &extack));
+	KUNIT_EXPECT_EQ(test, -EINVAL, mp_port_bind(mq[4], dev, 4, true, &extack));
 	port_mask_is(test, dev, 0xf, 3);
 
 	KUNIT_EXPECT_EQ(test, 0, mp_port_unbind(mq[0]));
@@ -335,9 +337,13 @@ static void port_spreads_over_what_is_bound(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, mp_port_unbind(mq[1]));
 	port_mask_is(test, dev, 0, 6);
 
-	KUNIT_EXPECT_EQ(test, 0,
-			mp_port_bind(mq[4], dev, MP_QUEUE_ALONE, &extack));
+	/* Not to be shared */
+	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[4], dev, 0, false, &extack));
 	port_mask_is(test, dev, BIT(0), 6);
+	KUNIT_EXPECT_EQ(test, -EBUSY,
+			mp_port_bind(mq[1], dev, 1, true, &extack));
+	KUNIT_EXPECT_EQ(test, -EBUSY,
+			mp_port_bind(mq[1], dev, 1, false, &extack));
 	KUNIT_EXPECT_EQ(test, 0, mp_port_unbind(mq[4]));
 	rtnl_unlock();
 }
@@ -353,8 +359,8 @@ static void port_leaves_out_what_is_detached(struct kunit *test)
 	/* As QEMU does when its device is made: some are never attached. */
 	mp_port_attach_queue(mq[1], false);
 	mp_port_attach_queue(mq[0], true);
-	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[0], dev, 0, &extack));
-	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[1], dev, 1, &extack));
+	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[0], dev, 0, true, &extack));
+	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[1], dev, 1, true, &extack));
 	port_mask_is(test, dev, BIT(0), 0);
 	port_receive(test, dev, 1);
 	port_has_frames(test, mq[1], 0);
@@ -385,10 +391,43 @@ static void port_leaves_out_what_is_detached(struct kunit *test)
 	/* The guest knows nothing of a device that goes and comes. */
 	KUNIT_EXPECT_EQ(test, 0, mp_port_unbind(mq[0]));
 	port_mask_is(test, dev, BIT(1), 3);
-	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[0], dev, 3, &extack));
+	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[0], dev, 3, true, &extack));
 	port_mask_is(test, dev, BIT(1), 3);
 	mp_port_attach_queue(mq[0], true);
 	port_mask_is(test, dev, BIT(1) | BIT(3), 4);
+	KUNIT_EXPECT_EQ(test, 0, mp_port_unbind(mq[0]));
+	KUNIT_EXPECT_EQ(test, 0, mp_port_unbind(mq[1]));
+	rtnl_unlock();
+}
+
+/* Each costs a grace period under RTNL: who repeats it waits. */
+static void port_limits_how_often_queues_change(struct kunit *test)
+{
+	struct netlink_ext_ack extack = {};
+	unsigned long wait = 0;
+	struct mp_queue *mq[2];
+	struct net_device *dev;
+	int i;
+
+	dev = port_queues(test, 2, mq, ARRAY_SIZE(mq));
+	rtnl_lock();
+	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[0], dev, 0, true, &extack));
+	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[1], dev, 1, true, &extack));
+	for (i = 0; i < 1000 && !wait; i++) {
+		KUNIT_EXPECT_EQ(test, mq[1]->detached, i % 2);
+		wait = mp_port_attach_queue(mq[1], i % 2);
+	}
+	/* Some are free: a guest with all queues turns them all on. */
+	KUNIT_EXPECT_GT(test, i, 4 * MPASSTHRU_QUEUES);
+	KUNIT_EXPECT_GT(test, wait, 0);
+	KUNIT_EXPECT_LE(test, wait, HZ / 20);
+	KUNIT_EXPECT_EQ(test, mq[1]->detached, (i - 1) % 2);
+	/* What is so already is no change. */
+	KUNIT_EXPECT_EQ(test, 0,
+			mp_port_attach_queue(mq[1], !mq[1]->detached));
+	schedule_timeout_uninterruptible(wait);
+	KUNIT_EXPECT_EQ(test, 0, mp_port_attach_queue(mq[1], (i - 1) % 2));
+	KUNIT_EXPECT_EQ(test, mq[1]->detached, i % 2);
 	KUNIT_EXPECT_EQ(test, 0, mp_port_unbind(mq[0]));
 	KUNIT_EXPECT_EQ(test, 0, mp_port_unbind(mq[1]));
 	rtnl_unlock();
@@ -402,6 +441,7 @@ static struct kunit_case port_cases[] = {
 	KUNIT_CASE(port_lives_as_long_as_its_queues),
 	KUNIT_CASE(port_spreads_over_what_is_bound),
 	KUNIT_CASE(port_leaves_out_what_is_detached),
+	KUNIT_CASE(port_limits_how_often_queues_change),
 	{}
 };
 

@@ -76,14 +76,8 @@
  */
 #define MP_TX_COPY_TIME		(HZ / 50)
 
-/* How long a queue that stops waits for what the NIC has, in ms. */
+/* How long a queue that stops waits for the NIC to send a frame, in ms. */
 #define MP_TX_STOP_WAIT		50
-
-/* After a reset of the NIC, for a queue that did not end, skbs are made for so
- * long, whose end is not waited for: or else a guest that is reset in a loop
- * while the NIC is paused resets that in a loop.
- */
-#define MP_TX_RESET_TIME	(10 * HZ)
 
 /**
  * struct mp_txbuf - what a segment, or a part of one, lies in
@@ -269,6 +263,11 @@ static struct mpassthru_port *mp_tx_port(struct mp_queue *mq)
 					lockdep_is_held(&mq->tx_lock));
 
 	return port && !mq->tx_unbound ? &port->shared : NULL;
+}
+
+static struct mp_port *mp_tx_holder(struct mp_tx *tx)
+{
+	return container_of(tx->txq.port, struct mp_port, shared);
 }
 
 /* With tx_lock held. */
@@ -651,11 +650,8 @@ static int mp_tx_check(struct mp_queue *mq, const struct kiocb *iocb)
 	if (unlikely(iocb->ki_pos != mq->vnet_hdr_sz))
 		goto copy;
 	why = &stats->tx_held;
-	if (unlikely(mq->tx_held_until)) {
-		if (time_before64(get_jiffies_64(), mq->tx_held_until))
-			goto copy;
-		mq->tx_held_until = 0;
-	}
+	if (unlikely(mp_port_is_held(mp_tx_holder(tx))))
+		goto copy;
 	why = &stats->tx_egress;
 	if (unlikely(netdev_mp_egress_used(tx->txq.port->dev)))
 		goto copy;
@@ -1243,18 +1239,34 @@ static bool mp_tx_is_idle(struct mp_tx *tx)
 	return mpassthru_tx_sent(&tx->txq) == READ_ONCE(tx->txq.pushed);
 }
 
-/* Wait until all that was posted is sent, or, when the FIFO is closed, all that
- * was pushed: for some milliseconds.
- */
-static void mp_tx_drain(struct mp_tx *tx)
+/* Wait until all that was posted is sent, for some milliseconds. */
+static void mp_tx_drain_posted(struct mp_tx *tx)
 {
 	int i;
 
 	for (i = 0; i < MP_TX_STOP_WAIT; i++) {
 		/* Interrupts may be moderated: have NAPI look. */
 		mp_tx_kick(tx);
-		if (mpassthru_tx_sent(&tx->txq) == tx->txq.posted ||
-		    (tx->txq.closed && mp_tx_is_idle(tx)))
+		if (mpassthru_tx_sent(&tx->txq) == tx->txq.posted)
+			return;
+		usleep_range(1000, 1500);
+	}
+}
+
+/* Wait until all that was pushed is sent, as long as the NIC goes on sending,
+ * and as long as all queues of its that may share the wire need for it.
+ */
+static void mp_tx_drain_pushed(struct mp_tx *tx)
+{
+	u32 sent = mpassthru_tx_sent(&tx->txq), was;
+	int i, still = 0;
+
+	for (i = 0; i < MP_TX_STOP_WAIT * MPASSTHRU_QUEUES; i++) {
+		mp_tx_kick(tx);
+		was = sent;
+		sent = mpassthru_tx_sent(&tx->txq);
+		still = sent == was ? still + 1 : 0;
+		if (mp_tx_is_idle(tx) || still == MP_TX_STOP_WAIT)
 			return;
 		usleep_range(1000, 1500);
 	}
@@ -1311,18 +1323,16 @@ static bool mp_tx_stop_locked(struct mp_queue *mq, bool rtnl)
 	 * has in its ring is not, unless it is paused or hangs.
 	 */
 	if (!tx->txq.closed) {
-		mp_tx_drain(tx);
+		mp_tx_drain_posted(tx);
 		mp_tx_set_closed(tx, true);
-		if (!mp_tx_is_idle(tx))
-			mp_tx_drain(tx);
+		mp_tx_drain_pushed(tx);
 	}
 	if (!mp_tx_is_idle(tx)) {
 		if (!rtnl)
 			return true;
 		if (mp_tx_reset(tx)) {
 			mq->stats.tx_resets++;
-			mq->tx_held_until = get_jiffies_64() +
-					    MP_TX_RESET_TIME;
+			mp_port_hold(mp_tx_holder(tx));
 		}
 		WARN_ON_ONCE(!mp_tx_is_idle(tx));
 	}
@@ -1337,8 +1347,8 @@ out:
  * mp_tx_stop - give back what is posted
  * @mq: queue
  *
- * What the NIC has counts as sent, and is waited for: twice MP_TX_STOP_WAIT.
- * The kiocbs of the others complete with -ECANCELED, in order: they are the
+ * What the NIC has counts as sent, and is waited for, as long as it goes on
+ * sending.  The kiocbs of the others complete with -ECANCELED, in order: they are the
  * last that were posted.
  *
  * Context: process.  Takes RTNL, where the NIC does not answer, and
@@ -1411,7 +1421,6 @@ void mp_tx_bound(struct mp_queue *mq)
 {
 	mutex_lock(&mq->tx_lock);
 	mq->tx_unbound = false;
-	mq->tx_held_until = 0;
 	mutex_unlock(&mq->tx_lock);
 }
 

@@ -198,9 +198,10 @@ struct mpassthru_txq {
  *	the cap on the frame length, no VLAN stripping, no time stamps of
  *	received frames, RSS over the queues of &mpassthru_port.rx_mask only.
  *	When it returns, no frame longer than &mpassthru_port.data_len is on
- *	its way to a ring, not even inside the NIC.  Process context, RTNL held.  The parent of @dev is not runtime
- *	suspended when a port was attached; the driver keeps it so until one is
- *	detached, for nobody may wait for a resume under RTNL.
+ *	its way to a ring, not even inside the NIC.  Process context, RTNL held.
+ *	The parent of @dev is not runtime suspended when a port was attached;
+ *	the driver keeps it so until one is detached, for nobody may wait for a
+ *	resume under RTNL.
  * @rx_restart: quiesce receive queue @queue, give back what its ring holds,
  *	look at mpassthru_rx_queue() anew, arm the ring with what that says and
  *	run it.  When it returns, no DMA that was under way before goes on, also
@@ -209,8 +210,10 @@ struct mpassthru_txq {
  *	RTNL held, then mp_queue.lock, and often a vhost virtqueue's mutex
  *	around both.  Schedules NAPI once: need_wakeup is false at first.
  * @rx_spread: &mpassthru_port.rx_mask has changed: have RSS spread received
- *	frames over those queues.  What comes without a hash goes to queue 0 in
- *	any case.  Frames that are inside the NIC by then may still arrive by
+ *	frames over those queues.  What goes by a queue that stays in the mask
+ *	is to stay there, so that a guest that turns one queue on and off moves
+ *	no flow of another.  What comes without a hash goes to queue 0 in any
+ *	case.  Frames that are inside the NIC by then may still arrive by
  *	the queue that was theirs before.  Process context, RTNL held.  NULL in
  *	a driver whose &mpassthru_port.max_queues is 1.
  * @rx_wake: have NAPI of receive queue @queue run soon.  Process context, RCU
@@ -273,8 +276,9 @@ struct mpassthru_port_ops {
  * @drv: set by ndo_mp_port_prep
  * @ops: set by the mp device
  * @dev: the device, while attached
- * @rx_mask: queues that RSS spreads received frames over, a bit for each; not 0
- *	while attached.  Written under RTNL.
+ * @bound: queues that are bound, a bit for each.  Written under RTNL.
+ * @rx_mask: queues that RSS spreads received frames over, the same; not 0 while
+ *	attached.  Written under RTNL.
  * @rxq: FIFO of each receive queue while zero-copy is on for it, else NULL.
  *	Written under RTNL.  A driver looks at it when it configures a ring and
  *	keeps it with the ring, until rx_restart or mpassthru_rx_disarm().
@@ -291,6 +295,7 @@ struct mpassthru_port {
 	const struct mpassthru_driver_ops *drv;
 	const struct mpassthru_port_ops	*ops;
 	struct net_device		*dev;
+	unsigned int			bound;
 	unsigned int			rx_mask;
 	struct mpassthru_rxq		*rxq[MPASSTHRU_QUEUES];
 	struct mpassthru_txq __rcu	*txq[MPASSTHRU_QUEUES];
@@ -327,7 +332,7 @@ static inline bool mpassthru_bound(const struct net_device *dev)
  * @queue: index, of receive and transmit
  *
  * Context: any, see mpassthru_bound().
- * Return: true when an mp device has that queue, and it is attached
+ * Return: true when an mp device has that queue
  */
 static inline bool mpassthru_queue_bound(const struct net_device *dev,
 					 unsigned int queue)
@@ -340,7 +345,7 @@ static inline bool mpassthru_queue_bound(const struct net_device *dev,
 
 	rcu_read_lock();
 	port = rcu_dereference(dev->mp_port);
-	bound = port && READ_ONCE(port->rx_mask) & BIT(queue);
+	bound = port && READ_ONCE(port->bound) & BIT(queue);
 	rcu_read_unlock();
 	return bound;
 }

@@ -17,15 +17,19 @@
 
 #define MPASSTHRU_IFNAMSIZ	16
 
+/* Other descriptors may bind other queues of the device, if they say so, too. */
+#define MPASSTHRU_MULTI_QUEUE	(1 << 0)
+
 /**
  * struct mpassthru_bind - argument of MPASSTHRU_BINDDEV
  * @ifname: name of the network device, NUL terminated, in the network
  *	namespace of whoever opened /dev/net/mp
- * @flags: must be 0
- * @queue: queue of the device to bind, of either direction, from 0 on.  Several
- *	descriptors may have a queue each of one device: it receives by those
- *	that are bound and have not been detached with TUNSETQUEUE.  Frames
- *	that are not IP come by queue 0, whichever are bound.
+ * @flags: 0 or MPASSTHRU_MULTI_QUEUE
+ * @queue: queue of the device to bind, of either direction, from 0 on.  With
+ *	MPASSTHRU_MULTI_QUEUE several descriptors may have a queue each of one
+ *	device: it receives by those that are bound and have not been detached
+ *	with TUNSETQUEUE.  Frames that are not IP come by queue 0, whichever
+ *	are bound.  Who has one of the queues hears what is for any of them.
  * @msg: address of @msg_len bytes that receive, when the call fails, a NUL
  *	terminated text that says why and what to do; 0 when not wanted
  * @msg_len: size of the buffer at @msg in bytes; longer texts are cut
