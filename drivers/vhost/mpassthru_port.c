@@ -31,6 +31,12 @@
 #include "mpassthru.h"
 #include "mpassthru_port.h"
 
+/* After a reset of the NIC, for a queue that did not end, skbs are made for so
+ * long, whose end is not waited for: or else a guest that is reset in a loop
+ * while the NIC is paused resets that in a loop.
+ */
+#define MP_PORT_HOLD	(10 * HZ)
+
 /* Queues may be turned on and off so many times in a row, and then once in that
  * time: each costs a grace period under RTNL.
  */
@@ -452,6 +458,39 @@ unsigned long mp_port_attach_queue(struct mp_queue *mq, bool attached)
 	return 0;
 }
 EXPORT_SYMBOL_IF_KUNIT(mp_port_attach_queue);
+
+/**
+ * mp_port_hold - the NIC was reset, for it did not send what was posted
+ * @port: port
+ *
+ * Context: process, RTNL held.
+ */
+void mp_port_hold(struct mp_port *port)
+{
+	/* Not 0 */
+	WRITE_ONCE(port->tx_held_until, (jiffies + MP_PORT_HOLD) | 1);
+}
+
+/**
+ * mp_port_is_held - is nothing to be posted, but to be sent by skbs
+ * @port: port
+ *
+ * Context: RCU read side
+ * Return: true for some seconds after mp_port_hold()
+ */
+bool mp_port_is_held(struct mp_port *port)
+{
+	unsigned long until = READ_ONCE(port->tx_held_until);
+
+	if (likely(!until))
+		return false;
+	if (time_in_range(jiffies, until - MP_PORT_HOLD, until))
+		return true;
+	/* If it is that still. */
+	cmpxchg(&port->tx_held_until, until, 0);
+	return false;
+}
+EXPORT_SYMBOL_IF_KUNIT(mp_port_is_held);
 
 /* The device went down, or its carrier came or went. */
 static void mp_port_changed(struct mp_port *port)

@@ -15,6 +15,8 @@
  * @multi: others may bind queues that are free.  Constant.
  * @queue_full: when queues may be turned on and off several times in a row
  *	again, in jiffies, see mp_port_attach_queue().  RTNL.
+ * @tx_held_until: skbs are sent until then, in jiffies, as the NIC was reset;
+ *	or 0, see mp_port_hold()
  * @queues: the descriptors, by the index of the queue that each has.  Written
  *	under RTNL.
  *
@@ -28,6 +30,7 @@ struct mp_port {
 	netdevice_tracker	dev_tracker;
 	bool			multi;
 	u64			queue_full;
+	unsigned long		tx_held_until;
 	struct mp_queue __rcu	*queues[MPASSTHRU_QUEUES];
 };
 
@@ -39,6 +42,8 @@ int mp_port_bind(struct mp_queue *mq, struct net_device *dev,
 		 struct netlink_ext_ack *extack);
 int mp_port_unbind(struct mp_queue *mq);
 unsigned long mp_port_attach_queue(struct mp_queue *mq, bool attached);
+void mp_port_hold(struct mp_port *port);
+bool mp_port_is_held(struct mp_port *port);
 int mp_port_init(void);
 void mp_port_exit(void);
 

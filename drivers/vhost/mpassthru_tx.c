@@ -640,6 +640,7 @@ static int mp_tx_check(struct mp_queue *mq, const struct kiocb *iocb)
 {
 	struct mp_stats *stats = &mq->stats;
 	struct mp_tx *tx = mq->tx;
+	struct net_device *dev;
 	u64 *why;
 
 	if (unlikely(!mp_tx_mem_ok(tx)))
@@ -647,13 +648,16 @@ static int mp_tx_check(struct mp_queue *mq, const struct kiocb *iocb)
 	if (unlikely(!mp_tx_has_room(tx)))
 		return -ENOBUFS;
 	why = &stats->tx_unfit;
-	if (unlikely(iocb->ki_pos != mq->vnet_hdr_sz))
+	dev = tx->txq.port->dev;
+	/* A resume may have found fewer interrupts, and left fewer queues. */
+	if (unlikely(iocb->ki_pos != mq->vnet_hdr_sz ||
+		     tx->txq.queue >= READ_ONCE(dev->real_num_tx_queues)))
 		goto copy;
 	why = &stats->tx_held;
 	if (unlikely(mp_port_is_held(mp_tx_holder(tx))))
 		goto copy;
 	why = &stats->tx_egress;
-	if (unlikely(netdev_mp_egress_used(tx->txq.port->dev)))
+	if (unlikely(netdev_mp_egress_used(dev)))
 		goto copy;
 	/* Nothing may overtake skbs: in a qdisc, in another ring. */
 	why = &stats->tx_behind;

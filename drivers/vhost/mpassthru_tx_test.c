@@ -219,11 +219,13 @@ struct tx_test {
 	long			res[TX_FRAMES];
 	int			done;
 	/* The NIC: room in its ring, kicks until it has sent what is there (0:
-	 * it says so by tx_sent()), whether that is just before it is reset,
-	 * what it read, and of the last frame
+	 * it says so by tx_sent()), or in which it sends one, whether it ends
+	 * just before it is reset, what it read, and of the last frame
 	 */
 	int			room;
 	int			late;
+	int			slow;
+	int			kicks;
 	bool			ended;
 	bool			closed;
 	int			pushed;
@@ -260,6 +262,8 @@ static void tx_kick(struct net_device *dev, unsigned int queue)
 	KUNIT_EXPECT_EQ(kunit_get_current_test(), queue, TX_QUEUE);
 	if (t->late && !--t->late)
 		mpassthru_tx_done(txq, txq->pushed - txq->done);
+	if (t->slow && ++t->kicks % t->slow == 0 && txq->done != txq->pushed)
+		mpassthru_tx_done(txq, 1);
 	if (!mpassthru_tx_may_push(txq))
 		return;
 	while (t->room && (frame = mpassthru_tx_next(txq))) {
@@ -564,7 +568,7 @@ static void tx_stop_gives_back(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, t->closed);
 	KUNIT_EXPECT_EQ(test, t->mq->stats.tx_resets, 1);
 	KUNIT_EXPECT_EQ(test, tx_post(test, 5, 100, 1000), -EAGAIN);
-	t->mq->tx_held_until = get_jiffies_64();
+	t->port.tx_held_until = jiffies - 1;
 	KUNIT_EXPECT_EQ(test, tx_post(test, 5, 100, 1000), -EIOCBQUEUED);
 	mp_tx_flush(t->mq);
 	tx_expect(test, 100, 1000);
@@ -591,12 +595,25 @@ static void tx_stop_waits_for_the_ring(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->mq->stats.tx_resets, 0);
 	KUNIT_EXPECT_FALSE(test, t->closed);
 
+	/* Or for longer, as the wire is shared: as long as it goes on. */
+	for (i = 0; i < 4; i++)
+		KUNIT_EXPECT_EQ(test, tx_post(test, i, 0, 1514), -EIOCBQUEUED);
+	t->room = 4;
+	mp_tx_flush(t->mq);
+	KUNIT_EXPECT_EQ(test, t->pushed, 6);
+	t->slow = 40;
+	mp_tx_stop(t->mq);
+	t->slow = 0;
+	KUNIT_EXPECT_EQ(test, t->res[3], TX_HDR + 1514);
+	KUNIT_EXPECT_EQ(test, t->mq->stats.tx_resets, 0);
+	KUNIT_EXPECT_FALSE(test, t->closed);
+
 	/* Or it ends while RTNL is waited for. */
 	t->room = 1;
 	t->ended = true;
 	KUNIT_EXPECT_EQ(test, tx_post(test, 5, 100, 1000), -EIOCBQUEUED);
 	mp_tx_flush(t->mq);
-	KUNIT_EXPECT_EQ(test, t->pushed, 3);
+	KUNIT_EXPECT_EQ(test, t->pushed, 7);
 	mp_tx_stop(t->mq);
 	KUNIT_EXPECT_TRUE(test, t->closed);
 	KUNIT_EXPECT_EQ(test, t->mq->stats.tx_resets, 0);
@@ -605,7 +622,7 @@ static void tx_stop_waits_for_the_ring(struct kunit *test)
 	t->room = INT_MAX;
 	KUNIT_EXPECT_EQ(test, tx_post(test, 6, 100, 1000), -EIOCBQUEUED);
 	mp_tx_flush(t->mq);
-	KUNIT_EXPECT_EQ(test, t->pushed, 4);
+	KUNIT_EXPECT_EQ(test, t->pushed, 8);
 }
 
 static void tx_bad_memory_is_dropped(struct kunit *test)

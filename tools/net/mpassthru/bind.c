@@ -162,7 +162,7 @@ int mpctl_bind(int argc, char **argv)
 		return err;
 	/* What comes after it is not done to a NIC of another guest. */
 	for (i = 0; i < setup.queues; i++) {
-		err = node_bind(fds[i], setup.dev, i);
+		err = node_bind(fds[i], setup.dev, i, setup.queues > 1);
 		if (err)
 			return err;
 	}

@@ -71,10 +71,11 @@ static int bind_failed(const char *dev, unsigned int queue, int err,
 	return EXIT_SYSTEM;
 }
 
-int node_bind(int fd, const char *dev, unsigned int queue)
+int node_bind(int fd, const char *dev, unsigned int queue, bool shared)
 {
 	char msg[256] = "";
 	struct mpassthru_bind bind = {
+		.flags = shared ? MPASSTHRU_MULTI_QUEUE : 0,
 		.queue = queue,
 		.msg = (uintptr_t)msg,
 		.msg_len = sizeof(msg),

@@ -252,15 +252,17 @@ static bool other_netns(pid_t pid, int sock)
 	return other;
 }
 
+/* One that was chosen may be one of several, whose others are bound. */
 static int bind_each(const struct search *search, const int *fds,
 		     const char *dev)
 {
 	const struct holder *holder = search->holders;
+	bool shared = search->found > 1 || search->fd >= 0 || holder->queue;
 	unsigned int i;
 	int err;
 
 	for (i = 0; i < search->found; i++) {
-		err = node_bind(fds[i], dev, holder[i].queue);
+		err = node_bind(fds[i], dev, holder[i].queue, shared);
 		if (err)
 			return err;
 	}

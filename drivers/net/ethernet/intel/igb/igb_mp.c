@@ -270,8 +270,11 @@ static void igb_mp_port_changed(struct net_device *netdev)
  * @mask: queues to spread frames over, not 0
  * @i: index in the table, less than IGB_RETA_SIZE
  *
- * In equal parts, next to one another, as the driver does otherwise.  A resume
- * may have found fewer interrupts, and set up fewer queues than are bound.
+ * In equal parts, next to one another, over all queues of the device, as the
+ * driver does otherwise.  The part of a queue that is not in @mask is dealt out
+ * to those that are: theirs stays where it is, whatever else comes and goes.  A
+ * resume may have found fewer interrupts, and set up fewer queues than are
+ * bound.
  *
  * Context: any.
  * Return: the queue
@@ -279,19 +282,18 @@ static void igb_mp_port_changed(struct net_device *netdev)
 unsigned int igb_mp_rss_queue(const struct igb_adapter *adapter,
 			      unsigned int mask, unsigned int i)
 {
-	unsigned int n, queue;
+	unsigned int n, queue = i * adapter->rss_queues / IGB_RETA_SIZE;
 
 	mask &= GENMASK(adapter->rss_queues - 1, 0);
 	if (unlikely(!mask))
 		return 0;
+	if (mask & BIT(queue))
+		return queue;
 
-	/* The one of that number among those that are set. */
-	n = i * hweight32(mask) / IGB_RETA_SIZE;
-	for (queue = __ffs(mask); n; n--) {
+	/* One after the other of those that are set. */
+	for (n = i % hweight32(mask); n; n--)
 		mask &= mask - 1;
-		queue = __ffs(mask);
-	}
-	return queue;
+	return __ffs(mask);
 }
 
 /* &mpassthru_driver_ops.rx_spread.  One that is down looks at the mask when it

@@ -23,10 +23,11 @@ int mp_open(void)
 	return fd < 0 ? -errno : fd;
 }
 
-int mp_bind_queue(int fd, const char *dev, unsigned int queue, char *msg,
-		  size_t size)
+static int bind_as(int fd, const char *dev, unsigned int flags,
+		   unsigned int queue, char *msg, size_t size)
 {
 	struct mpassthru_bind bind = {
+		.flags		= flags,
 		.queue		= queue,
 		.msg		= (uintptr_t)msg,
 		.msg_len	= size,
@@ -39,7 +40,13 @@ int mp_bind_queue(int fd, const char *dev, unsigned int queue, char *msg,
 
 int mp_bind_msg(int fd, const char *dev, char *msg, size_t size)
 {
-	return mp_bind_queue(fd, dev, 0, msg, size);
+	return bind_as(fd, dev, 0, 0, msg, size);
+}
+
+int mp_bind_queue(int fd, const char *dev, unsigned int queue, char *msg,
+		  size_t size)
+{
+	return bind_as(fd, dev, MPASSTHRU_MULTI_QUEUE, queue, msg, size);
 }
 
 int mp_bind(int fd, const char *dev)

@@ -762,7 +762,7 @@ TEST_F_TIMEOUT(pair, binding, CLOCK_TEST)
 					 sizeof(self->msg)));
 	EXPECT_NE('\0', self->msg[0]);
 	ASSERT_EQ(0, bind_one(q, 1));
-	EXPECT_FALSE(iff_flags(q->fd[1]) & IFF_MULTI_QUEUE);
+	EXPECT_TRUE(iff_flags(q->fd[1]) & IFF_MULTI_QUEUE);
 	EXPECT_EQ(-EBUSY, mp_bind_queue(self->fd, dev, 1, self->msg,
 					sizeof(self->msg)));
 	EXPECT_NE('\0', self->msg[0]);
@@ -770,14 +770,21 @@ TEST_F_TIMEOUT(pair, binding, CLOCK_TEST)
 					sizeof(self->msg)));
 	EXPECT_EQ(-EINVAL, mp_bind_queue(self->fd, dev, 2, self->msg,
 					 sizeof(self->msg)));
+	/* All who share it say so. */
+	EXPECT_EQ(-EBUSY, mp_bind_msg(self->fd, dev, self->msg,
+				      sizeof(self->msg)));
 	ASSERT_EQ(0, bind_one(q, 0));
-	EXPECT_TRUE(iff_flags(q->fd[0]) & IFF_MULTI_QUEUE);
-	EXPECT_TRUE(iff_flags(q->fd[1]) & IFF_MULTI_QUEUE);
 	EXPECT_EQ(-EBUSY, nic_set_queues(q->w.sock, dev, 1));
 	ASSERT_EQ(0, mp_unbind(q->fd[1]));
-	EXPECT_FALSE(iff_flags(q->fd[0]) & IFF_MULTI_QUEUE);
 	EXPECT_EQ(-EBUSY, nic_set_queues(q->w.sock, dev, 1));
 	ASSERT_EQ(0, mp_unbind(q->fd[0]));
+
+	ASSERT_EQ(0, mp_bind(self->fd, dev));
+	EXPECT_FALSE(iff_flags(self->fd) & IFF_MULTI_QUEUE);
+	EXPECT_EQ(-EBUSY, mp_bind_queue(q->fd[1], dev, 1, self->msg,
+					sizeof(self->msg)));
+	EXPECT_NE('\0', self->msg[0]);
+	ASSERT_EQ(0, mp_unbind(self->fd));
 	EXPECT_TRUE(wire_host_works(&q->w));
 	EXPECT_EQ(0, nic_set_queues(q->w.sock, dev, 1));
 }
@@ -838,7 +845,10 @@ static int set_iff(int fd, const char *dev, int flags)
 	struct ifreq ifr = { .ifr_flags = flags };
 
 	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", dev);
-	return ioctl(fd, TUNSETIFF, &ifr) < 0 ? -errno : 0;
+	if (ioctl(fd, TUNSETIFF, &ifr) < 0)
+		return -errno;
+	/* The name that it has, as tun answers. */
+	return *dev && strcmp(ifr.ifr_name, dev) ? -EBADMSG : !*ifr.ifr_name;
 }
 
 #define TAP	(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR)
@@ -860,6 +870,11 @@ TEST_F_TIMEOUT(pair, by_tunsetiff, CLOCK_TEST)
 	EXPECT_EQ(0, set_iff(q->fd[0], dev, TAP));
 	EXPECT_EQ(0, set_iff(q->fd[0], "", TAP | IFF_MULTI_QUEUE));
 	EXPECT_EQ(-EEXIST, set_iff(q->fd[0], "lo", TAP));
+	EXPECT_EQ(-EBUSY, set_iff(q->fd[1], dev, TAP));
+	EXPECT_EQ(-EBUSY, set_iff(q->fd[1], dev, TAP | IFF_MULTI_QUEUE));
+	ASSERT_EQ(0, mp_unbind(q->fd[0]));
+
+	ASSERT_EQ(0, set_iff(q->fd[0], dev, TAP | IFF_MULTI_QUEUE));
 	EXPECT_EQ(-EBUSY, set_iff(q->fd[1], dev, TAP));
 	ASSERT_EQ(0, set_iff(q->fd[1], dev, TAP | IFF_MULTI_QUEUE));
 	EXPECT_EQ(1, mp_count(q->fd[1], "queue"));
@@ -892,6 +907,23 @@ TEST_F_TIMEOUT(pair, tunsetqueue, CLOCK_TEST)
 	EXPECT_TRUE(iff_flags(q->fd[1]) & IFF_DETACH_QUEUE);
 	EXPECT_TRUE(spread_is(q, 0));
 	ASSERT_EQ(0, set_attached(q->fd[1], true));
+	EXPECT_TRUE(spread_is(q, -1));
+}
+
+/* A guest that turns queues on and off in a loop waits, and RTNL is free. */
+TEST_F_TIMEOUT(pair, tunsetqueue_in_a_loop, CLOCK_TEST)
+{
+	struct queues *q = self->q;
+	long long start;
+	int i;
+
+	ASSERT_EQ(0, bind_one(q, 0));
+	ASSERT_EQ(0, bind_one(q, 1));
+	start = clock_ms();
+	for (i = 0; i < 120; i++)
+		ASSERT_EQ(0, set_attached(q->fd[1], i % 2));
+	/* 64 in a row, and 20 a second */
+	EXPECT_LE(120, 64 + 2 + (clock_ms() - start) / 50);
 	EXPECT_TRUE(spread_is(q, -1));
 }
 
