@@ -253,14 +253,16 @@ static bool mp_len_ok(const struct sk_buff *skb, const struct net_device *dev)
  * the socket says, which comes before XPS and hashing, if three things hold:
  *
  * - the queue exists: ethtool -L is refused while bound
- * - the skb does not say ooo_okay: nobody sets it in one of ours
+ * - the skb does not say ooo_okay, as skb_set_owner_w() has it do when the
+ *   socket has no other on the way: it knows nothing of what was posted
  * - the socket has said so lately (net.core.txq_reselection_ms): it does here
  *
  * Drivers that we know have no ndo_select_queue, which would come before.  An
  * skbedit queue_mapping of tc comes after: then an administrator chose.
  */
-static void mp_send_by_queue(struct mp_queue *mq)
+static void mp_send_by_queue(struct mp_queue *mq, struct sk_buff *skb)
 {
+	skb->ooo_okay = 0;
 	sk_tx_queue_set(&mq->sk, mq->index);
 	WRITE_ONCE(mq->sk.sk_tx_queue_mapping_jiffies, jiffies);
 }
@@ -300,7 +302,7 @@ static int mp_send_skb(struct mp_queue *mq, struct sk_buff *skb,
 		goto err_unlock;
 
 	atomic64_inc(&mq->stats.tx_copied);
-	mp_send_by_queue(mq);
+	mp_send_by_queue(mq, skb);
 	dev_queue_xmit(skb);
 	rcu_read_unlock();
 	return 0;

@@ -467,8 +467,10 @@ EXPORT_SYMBOL_IF_KUNIT(mp_port_attach_queue);
  */
 void mp_port_hold(struct mp_port *port)
 {
+	unsigned long until = jiffies + MP_PORT_HOLD;
+
 	/* Not 0 */
-	WRITE_ONCE(port->tx_held_until, (jiffies + MP_PORT_HOLD) | 1);
+	WRITE_ONCE(port->tx_held_until, until - !until);
 }
 
 /**

@@ -73,7 +73,7 @@ int netdev_mp_port_prep(struct net_device *dev, struct mpassthru_port *port,
 
 	if (!mpassthru_port_valid(port)) {
 		NL_SET_ERR_MSG_FMT(extack,
-				   "driver of %s reports hdr_len %d, data_len %d, npages %d, max_queues %u",
+				   "%s reports hdr_len %d, data_len %d, npages %d, max_queues %u",
 				   dev->name, port->hdr_len, port->data_len,
 				   port->npages, port->max_queues);
 		return -EINVAL;
