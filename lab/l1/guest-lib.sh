@@ -51,11 +51,12 @@ backend_teardown() {
 }
 
 # guest_start tap|macvtap|mp 7.3|debian [QEMU ARGUMENT ...]: until it answers. With
-# GUEST_STATE, a file of guest_save, it goes on from there. A guest that is lost is
-# a failure, whatever lost it: there is no second try.
+# GUEST_STATE, a file of guest_save, it goes on from there; with GUEST_QUEUES it has so
+# many CPUs and queues, of mp. A guest that is lost is a failure, whatever lost it:
+# there is no second try.
 guest_start() {
 	local backend=$1 kernel=$2 image netdev device mac=52:54:00:12:00:03
-	local wrap=()
+	local wrap=() queues=${GUEST_QUEUES:-1}
 
 	shift 2
 	image=/src/build/guest/vmlinuz-debian
@@ -75,6 +76,11 @@ guest_start() {
 		mac=%mac ;;
 	esac
 	device=virtio-net-pci,netdev=n0,mac=$mac,romfile=${GUEST_NET:+,$GUEST_NET}
+	if [ "$queues" -gt 1 ]; then
+		wrap=(mpctl bind eth0 --queues "$queues" --)
+		netdev=${netdev/fd=%fd/fds=%fds}
+		device+=,mq=on,vectors=$((2 * queues + 2))
+	fi
 	# TCG leaves a delivered exception's type in event_inj, upon which KVM gives
 	# up on the first MMIO after it ("KVM internal error. Suberror: 3"), which
 	# is that of the notification.
@@ -86,7 +92,7 @@ guest_start() {
 	# looked at (guest_evidence).
 	"${wrap[@]}" qemu-system-x86_64 -nodefaults -no-user-config -S \
 		-action reboot=shutdown,shutdown=pause \
-		-display none -M q35 -accel kvm -cpu host -m 256M \
+		-display none -M q35 -accel kvm -cpu host -smp "$queues" -m 256M \
 		-kernel "$image" -initrd "/src/build/guest/initramfs-$kernel" \
 		-append "console=ttyS0 loglevel=5 panic=-1 oops=panic ${GUEST_APPEND:-}" \
 		-chardev file,id=serial,path=$GUEST_DIR/console \
@@ -309,19 +315,20 @@ guest_kill() {
 	wait "${GUEST_PID:-}" 2>/dev/null
 }
 
-# mp_counters: the lines of fdinfo of QEMU's mp descriptor, "mp-NAME: VALUE".
+# mp_counters [QUEUE]: the lines of fdinfo of QEMU's mp descriptor, "mp-NAME: VALUE".
 mp_counters() {
-	local fd
+	local fd info
 
 	for fd in /proc/"$QEMU_PID"/fd/*; do
-		if [ "$fd" -ef /dev/net/mp ]; then
-			grep '^mp-' "/proc/$QEMU_PID/fdinfo/${fd##*/}"
-			return
-		fi
+		[ "$fd" -ef /dev/net/mp ] || continue
+		info=/proc/$QEMU_PID/fdinfo/${fd##*/}
+		grep -qP "^mp-queue:\t${1:-0}$" "$info" || continue
+		grep '^mp-' "$info"
+		return
 	done
 }
 
-# mp_counter NAME: one of them; empty if there is none.
+# mp_counter NAME [QUEUE]: one of them; empty if there is none.
 mp_counter() {
-	mp_counters | sed -n "s/^mp-$1:[[:space:]]*//p"
+	mp_counters "${2:-0}" | sed -n "s/^mp-$1:[[:space:]]*//p"
 }
