@@ -29,7 +29,10 @@ LIMIT = "af_xdp"
 BACKENDS = PEERS + (LIMIT,)
 LIMIT_IS = ("a program that receives into its own memory and drops: no guest, and "
             "nothing is sent")
-SCALE = "igb is bound with one queue, and the lab's host has one NIC for guests"
+# A guest with so many CPUs and queues, frames of 1514 bytes from and to many.
+QUEUES = ("1", "2", "4")
+QUEUES_ARE = ("mp, all queues of one NIC: one CPU has their interrupts and vhost workers, "
+              "one the CPUs of the guest")
 
 # Where a function belongs; the first that matches. What matches none is "other".
 STAGES = (
@@ -317,8 +320,8 @@ def summarize(name):
     errors, spread = {}, {}
     for key in runs[0]:
         for side, total in ("host", Window.total), ("guest", Window.guest_total):
-            # a program, not a guest
-            if key[0] == LIMIT and side == "guest":
+            # a program, not a guest; CPUs that share one
+            if side == "guest" and key[0] not in PEERS:
                 continue
             values = [total(run[key]) / run[key].frames for run in runs]
             errors["%s %s %s " % key + side] = per(max(values) - min(values),
@@ -331,7 +334,7 @@ def summarize(name):
     bench = {
         "kernel": first["metrics"]["kernel"], "accel": first["accel"],
         "cpu_flags_removed": first["cpu_flags_removed"],
-        "why": {"af_xdp": LIMIT_IS, "scale": SCALE},
+        "why": {"af_xdp": LIMIT_IS, "queues": QUEUES_ARE},
         "frames": each(over_runs(lambda w: w.frames)),
         "instructions_per_frame": each(host),
         "idle_taken_off_per_frame": each(over_runs(lambda w: per(w.idle,
@@ -346,7 +349,8 @@ def summarize(name):
             backend: {"host": host(backend, "rr", "0"),
                       "guest": guest(backend, "rr", "0")}
             for backend in PEERS},
-        "scale": {"1": host("mp", "rx", "1514"), "2": None, "4": None},
+        "queues": {n: {kind: host("mp-" + n, kind, "1514")
+                       for kind in ("rx", "tx")} for n in QUEUES},
         "memory": load(name + "-memory")["metrics"]["memory"],
         "repeat_error": max(errors.values()), "repeat_errors": errors,
         "windows": spread,
@@ -399,6 +403,9 @@ def tables(bench):
     for side in "host", "guest":
         row(side, [bench["request_response_instructions"][b][side]
                    for b in PEERS])
+    head("queues", QUEUES)
+    for kind, text in ("rx", "received"), ("tx", "sent"):
+        row("1514 bytes %s" % text, [bench["queues"][n][kind] for n in QUEUES])
     print("\n  %-10s %6s %6s %14s %14s" % ("memory", "ring", "", "pinned pages",
                                           "allocated, kB"))
     for m in bench["memory"]:
@@ -469,6 +476,9 @@ def figures(bench):
                         side].items():
                     yield (text + ", " + side, "%s %s" % (backend, stage),
                            value)
+    for n, costs in bench.get("queues", {}).items():
+        for kind, value in costs.items():
+            yield "queues, 1514 bytes", "%s %s" % (n, kind), value
     for m in bench["memory"]:
         row = "%s %d %s" % (m["backend"], m["ring"], m["state"])
         yield "memory: pinned pages", row, m["pinned_pages"]

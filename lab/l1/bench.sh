@@ -174,6 +174,55 @@ run_tx() {
 	window "$backend" tx "$size" "$frames" "$took" "$copied"
 }
 
+# As run_rx and run_tx, by several queues: each has what one has there. All CPUs of
+# the guest are one of the host's. Where frames go when they arrive, RSS says.
+run_flows_rx() {
+	local backend=$1 n=$GUEST_QUEUES mac before after frames
+
+	mac=$(receiver_mac "$backend") &&
+	peer bash -c "$(pktgen kpktgend_0 peer0 "$mac" 1514 $((256 * n)) \
+		$((24000000 * n))); echo src_max 10.9.0.254 >/proc/net/pktgen/peer0;
+		echo flag IPSRC_RND >/proc/net/pktgen/peer0" &&
+	before=$(received "$backend") || return 1
+	begin rx
+	peer bash -c 'echo start >/proc/net/pktgen/pgctrl'
+	end rx
+	after=$(received "$backend")
+	arrived "$before" "$after" || return 1
+	window "${2:-$backend}" rx 1514 "$frames" "$took"
+}
+
+run_flows_tx() {
+	local backend=$1 n=$GUEST_QUEUES mac before after frames i
+
+	mac=$(peer cat /sys/class/net/peer0/address) || return 1
+	for ((i = 0; i < n; i++)); do
+		guest_run "$(FRAMES=$((FRAMES / n)) pktgen "kpktgend_$i" "eth0@$i" \
+			"$mac" 1514 64 8000000)
+			echo queue_map_min $i >/proc/net/pktgen/eth0@$i;
+			echo queue_map_max $i >/proc/net/pktgen/eth0@$i" || return 1
+	done
+	before=$(peer_rx) || return 1
+	begin tx
+	guest_run \
+		"timeout 50 sh -c 'echo start >/proc/net/pktgen/pgctrl'" || return 1
+	end tx
+	after=$(peer_rx)
+	arrived "$before" "$after" || return 1
+	window "${2:-$backend}" tx 1514 "$frames" "$took"
+}
+
+# flows mp-N: what several queues cost, beside one of the same traffic.
+flows() {
+	ethtool -C eth0 rx-usecs 2000 tx-usecs 2000
+	run_flows_rx "$1" -
+	run_flows_tx "$1" -
+	run_idle "$1" && run_idle "$1" &&
+	rounds run_flows_rx "$1" &&
+	rounds run_flows_tx "$1" || return 1
+	ethtool -C eth0 rx-usecs 3 tx-usecs 3
+}
+
 # tcp OPTION...: bytes, and Mbit/s, of TCP to the guest.
 tcp() {
 	peer timeout 60 iperf3 -c "$GUEST_IP" -J "$@" | python3 -c '
@@ -274,7 +323,7 @@ apart() {
 		exits=$(($(cat /sys/kernel/debug/kvm/exits) - exits))
 		echo "bench: $exits exits of an idle guest in a second"
 		# Two for each tick: the interrupt, and to be idle again.
-		[ $exits -ge 225 ] || return 0
+		[ $exits -ge $((225 * ${GUEST_QUEUES:-1})) ] || return 0
 		guest_monitor stop >/dev/null
 		sleep 0.003
 		guest_monitor cont >/dev/null
@@ -282,27 +331,30 @@ apart() {
 	return 1
 }
 
-# one_queue: with any backend. With more, the host hashes each frame that is sent to
-# choose one.
-one_queue() {
-	ethtool -L eth0 combined 1
+# nic_queues N: as many as are bound, with any backend. With more than one, the host
+# hashes each frame that tap or macvtap sends to choose one.
+nic_queues() {
+	ethtool -L eth0 combined "$1"
+	ethtool -G eth0 rx 1024
+	peer ethtool -G peer0 tx 1024
 }
 
 measure() {
 	local backend=$1
 
-	one_queue
-	ethtool -G eth0 rx 1024
-	peer ethtool -G peer0 tx 1024
-	backend_setup "$backend" &&
+	nic_queues "${GUEST_QUEUES:-1}"
+	backend_setup "${backend%-*}" &&
 	GUEST_APPEND="nohz=off highres=off" \
-		guest_start "$backend" 7.3 -name guest,debug-threads=on &&
+		guest_start "${backend%-*}" 7.3 -name guest,debug-threads=on &&
 	ping_peer >/dev/null || return 1
 	pin
 	[ "$what" != count ] || apart || return 1
-	traffic "$backend" || return 1
+	case $backend in
+	mp-*) flows "$backend" ;;
+	*) traffic "$backend" ;;
+	esac || return 1
 	guest_stop
-	backend_teardown "$backend"
+	backend_teardown "${backend%-*}"
 }
 
 # A program with an AF_XDP socket in place of a guest, on the guest's CPU.
@@ -310,9 +362,7 @@ XSK_PID=
 measure_af_xdp() {
 	local size status=0
 
-	one_queue
-	ethtool -G eth0 rx 1024
-	peer ethtool -G peer0 tx 1024
+	nic_queues 1
 	pin_irqs eth0 2
 	pin_irqs 'peer0|eth1' 1
 	taskset -c 2 /src/build/bench/xsk eth0 0 >/lab/xsk 2>&1 &
@@ -366,7 +416,7 @@ memory() {
 	local backend=$1 ring=$2 mac before
 
 	GUEST_NET=rx_queue_size=$ring
-	one_queue
+	nic_queues 1
 	ethtool -G eth0 rx "$ring"
 	before=$(allocated)
 	backend_setup "$backend" &&
@@ -391,10 +441,13 @@ memory() {
 }
 
 measured() {
-	local backend=$1
+	local backend=$1 GUEST_QUEUES=
 
 	if [ "$backend" = af_xdp ]; then
 		[ "$what" != count ] || measure_af_xdp
+	elif [[ $backend = mp-* ]]; then
+		GUEST_QUEUES=${backend#*-}
+		[ "$what" != count ] || measure "$backend"
 	elif [ "$what" = memory ]; then
 		memory "$backend" 256 && memory "$backend" 1024
 	else
@@ -403,11 +456,11 @@ measured() {
 	result "$backend" fail "see above"
 	[ "$backend" != af_xdp ] || return
 	guest_kill
-	backend_teardown "$backend"
+	backend_teardown "${backend%-*}"
 	return 1
 }
 
-[ $# -gt 0 ] || set -- tap macvtap mp af_xdp
+[ $# -gt 0 ] || set -- tap macvtap mp af_xdp mp-1 mp-2 mp-4
 [ "$what" != copies ] || copies_setup
 mark
 window - - 0 0 0
