@@ -85,6 +85,11 @@ def tcp_sent():
                lambda peer: BENCH["tcp_tx_copied_per_byte"][peer], 3)
 
 
+def queues():
+    for kind, text in ("rx", "received"), ("tx", "sent"):
+        yield [text] + [show(costs[kind]) for costs in BENCH["queues"].values()]
+
+
 def memory():
     for m in sorted(BENCH["memory"], key=lambda m: PEERS.index(m["backend"])):
         yield [m["backend"], str(m["ring"]), STATES[m["state"]],
@@ -141,6 +146,7 @@ def main():
                        (["Sent", *PEERS], stages("tx", PEERS)),
                        (["Where", *PEERS], tcp()),
                        (["TCP sent", *PEERS], tcp_sent()),
+                       (["Queues", *BENCH["queues"]], queues()),
                        (["Backend", "Ring", "State", "Pinned pages", "Allocated"],
                         memory())):
         texts[RST] = table(texts[RST], head, rows)
