@@ -382,9 +382,8 @@ int mp_port_bind(struct mp_queue *mq, struct net_device *dev,
 		return -ENODEV;
 	}
 	if (port && !(multi && port->multi)) {
-		NL_SET_ERR_MSG_FMT(extack, port->multi ?
-				   "%s is shared: see MPASSTHRU_MULTI_QUEUE" :
-				   "%s is bound already, and not to be shared",
+		NL_SET_ERR_MSG_FMT(extack,
+				   "%s is bound already: only MULTI_QUEUE, of all, shares it",
 				   dev->name);
 		return -EBUSY;
 	}

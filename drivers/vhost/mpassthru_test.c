@@ -261,12 +261,14 @@ static void port_lives_as_long_as_its_queues(struct kunit *test)
 	dev = port_queues(test, 2, mq, ARRAY_SIZE(mq));
 
 	rtnl_lock();
-	KUNIT_EXPECT_EQ(test, -EINVAL, mp_port_bind(mq[2], dev, 2, true, &extack));
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			mp_port_bind(mq[2], dev, 2, true, &extack));
 	KUNIT_EXPECT_FALSE(test, mpassthru_bound(dev));
 	KUNIT_EXPECT_EQ(test, -ENOTCONN, mp_port_unbind(mq[2]));
 	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[1], dev, 1, true, &extack));
 	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[0], dev, 0, true, &extack));
-	KUNIT_EXPECT_EQ(test, -EBUSY, mp_port_bind(mq[2], dev, 1, true, &extack));
+	KUNIT_EXPECT_EQ(test, -EBUSY,
+			mp_port_bind(mq[2], dev, 1, true, &extack));
 
 	for (i = 0; i < 3; i++)
 		port_receive(test, dev, 1);
@@ -328,7 +330,8 @@ static void port_spreads_over_what_is_bound(struct kunit *test)
 	port_mask_is(test, dev, 0xf, 3);
 	KUNIT_EXPECT_EQ(test, -EBUSY,
 			mp_port_bind(mq[4], dev, MP_QUEUE_NEXT, true, &extack));
-	KUNIT_EXPECT_EQ(test, -EINVAL, mp_port_bind(mq[4], dev, 4, true, &extack));
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			mp_port_bind(mq[4], dev, 4, true, &extack));
 	port_mask_is(test, dev, 0xf, 3);
 
 	KUNIT_EXPECT_EQ(test, 0, mp_port_unbind(mq[0]));

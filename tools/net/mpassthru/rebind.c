@@ -30,7 +30,7 @@ struct search {
 	pid_t		pid;		/* in this process; 0 for any */
 	int		fd;		/* this descriptor; -1 for any */
 	unsigned int	found;
-	unsigned int	owned;		/* what that process has, bound or not */
+	unsigned int	owned;		/* what the process has of them */
 	struct holder	holders[MAX_QUEUES];	/* the first that were found */
 };
 
