@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """hears.py FD MAC: which frames of the peer does a bound descriptor get?
 
-Prints one word for each kind of frame that was received. The wire keeps the
-order, so a frame that is not there when a later broadcast is, was not received.
-MAC is the guest's address.
+Prints one word for each kind of frame that was received. The peer sends by one
+queue and the wire keeps the order, so a frame that is not there when a later
+broadcast is, was not received. MAC is the guest's address.
 """
 
 import os
