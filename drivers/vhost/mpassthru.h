@@ -93,7 +93,8 @@ struct mp_stats {
  * @tx_idle: looks whether they are
  * @flags: TUN_VNET_*
  * @vnet_hdr_sz: bytes in front of each frame.  Written under RTNL and @lock.
- * @features: offloads that the reader accepts, as of TUNSETOFFLOAD
+ * @features: offloads that the reader accepts, as of TUNSETOFFLOAD.  Written
+ *	under RTNL.
  * @claimed_by: process of mpassthru_claim(), or 0; by direction
  * @stats: counters
  */

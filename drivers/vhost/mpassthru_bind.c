@@ -131,8 +131,9 @@ static void mp_put_msg(const struct mpassthru_bind *bind,
  * Return: 0, or:
  *
  * * -EFAULT: @argp is not readable
- * * -EINVAL: reserved fields or unknown flags are set, the name does not end, the device has no
- *   such queue, or its driver reports buffers that make no sense
+ * * -EINVAL: reserved fields or unknown flags are set, the name does not end,
+ *   the device has no such queue, or its driver reports buffers that make no
+ *   sense
  * * -EPERM: no CAP_NET_ADMIN over the network namespace of the open()
  * * -ENODEV: no such device in that namespace, or it is not present
  * * -EBUSY: the queue or the descriptor is bound, or the device and not to be
@@ -154,7 +155,7 @@ int mp_bind(struct mp_queue *mq, struct mpassthru_bind __user *argp)
 	    memchr_inv(bind.reserved, 0, sizeof(bind.reserved)) ||
 	    strnlen(bind.ifname, sizeof(bind.ifname)) == sizeof(bind.ifname)) {
 		NL_SET_ERR_MSG(&extack,
-			       "unknown flags and reserved fields must be 0, the name NUL terminated");
+			       "other flags and reserved fields must be 0, the name NUL terminated");
 		err = -EINVAL;
 	} else if (bind.queue >= MPASSTHRU_QUEUES) {
 		NL_SET_ERR_MSG_FMT(&extack, "no device has a queue %u",

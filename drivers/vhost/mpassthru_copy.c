@@ -263,7 +263,7 @@ static bool mp_len_ok(const struct sk_buff *skb, const struct net_device *dev)
 static void mp_send_by_queue(struct mp_queue *mq, struct sk_buff *skb)
 {
 	skb->ooo_okay = 0;
-	sk_tx_queue_set(&mq->sk, mq->index);
+	sk_tx_queue_set(&mq->sk, READ_ONCE(mq->index));
 	WRITE_ONCE(mq->sk.sk_tx_queue_mapping_jiffies, jiffies);
 }
 

@@ -44,29 +44,29 @@
 #define MP_PORT_INTERVAL	(HZ / 20)
 
 /* The queue that received @skb.  What something redirected to the device comes
- * from none of its queues: it names none, or one of another device.  That goes
- * where RSS could have sent it, as does what comes by a queue that was unbound.
+ * from none of its queues: it names none, or one of another device, and goes
+ * where RSS could have sent it.
  */
-static unsigned int mp_port_index(const struct mp_port *port,
+static unsigned int mp_port_index(const struct mpassthru_port *shared,
 				  const struct sk_buff *skb)
 {
 	unsigned int index = skb_get_rx_queue(skb);
 
-	if (likely(index < MPASSTHRU_QUEUES &&
-		   rcu_access_pointer(port->queues[index])))
-		return index;
-	return __ffs(READ_ONCE(port->shared.rx_mask));
+	return likely(index < shared->max_queues) ?
+	       index : __ffs(READ_ONCE(shared->rx_mask));
 }
 
 /* &mpassthru_port_ops.divert */
 static void mp_port_divert(struct mpassthru_port *shared, struct sk_buff *skb)
 {
 	struct mp_port *port = container_of(shared, struct mp_port, shared);
-	unsigned int index = mp_port_index(port, skb);
+	unsigned int index = mp_port_index(shared, skb);
 	struct mp_queue *mq = rcu_dereference(port->queues[index]);
 	bool late;
 
-	/* The last one is just being unbound. */
+	/* That queue is nobody's, or is just being unbound.  Those in use have
+	 * younger frames of the flow.
+	 */
 	if (unlikely(!mq)) {
 		dev_core_stats_rx_dropped_inc(skb->dev);
 		kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED);
@@ -311,6 +311,39 @@ static void mp_port_remove(struct mp_port *port, const struct mp_queue *only)
 	}
 }
 
+/* Those of one are those of all. */
+static netdev_features_t mp_port_features(const struct mp_port *port)
+{
+	unsigned int i = __ffs(port->shared.bound);
+
+	return rtnl_dereference(port->queues[i])->features;
+}
+
+/**
+ * mp_port_set_features - offloads that the reader accepts
+ * @mq: queue, bound or not
+ * @features: NETIF_F_*
+ *
+ * As with tun, they are those of all queues of the device: QEMU says it to the
+ * first only.
+ *
+ * Context: process, RTNL held.
+ */
+void mp_port_set_features(struct mp_queue *mq, netdev_features_t features)
+{
+	struct mp_port *port = rtnl_dereference(mq->port);
+	unsigned long bound = port ? port->shared.bound : 0;
+	unsigned int i;
+
+	ASSERT_RTNL();
+
+	WRITE_ONCE(mq->features, features);
+	for_each_set_bit(i, &bound, MPASSTHRU_QUEUES)
+		WRITE_ONCE(rtnl_dereference(port->queues[i])->features,
+			   features);
+}
+EXPORT_SYMBOL_IF_KUNIT(mp_port_set_features);
+
 /**
  * mp_port_bind - bind a queue of a network device
  * @mq: queue that has no port
@@ -350,7 +383,7 @@ int mp_port_bind(struct mp_queue *mq, struct net_device *dev,
 	}
 	if (port && !(multi && port->multi)) {
 		NL_SET_ERR_MSG_FMT(extack,
-				   "%s is bound already, and not to be shared",
+				   "%s is bound already: only MULTI_QUEUE, of all, shares it",
 				   dev->name);
 		return -EBUSY;
 	}
@@ -363,6 +396,8 @@ int mp_port_bind(struct mp_queue *mq, struct net_device *dev,
 	if (err)
 		goto err_free;
 
+	if (!first)
+		mq->features = mp_port_features(port);
 	/* Nobody looks at it who has not found it here, or the port at it. */
 	WRITE_ONCE(mq->index, index);
 	mp_port_set(port, index, mq);

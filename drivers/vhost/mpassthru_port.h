@@ -41,6 +41,7 @@ int mp_port_bind(struct mp_queue *mq, struct net_device *dev,
 		 unsigned int index, bool multi,
 		 struct netlink_ext_ack *extack);
 int mp_port_unbind(struct mp_queue *mq);
+void mp_port_set_features(struct mp_queue *mq, netdev_features_t features);
 unsigned long mp_port_attach_queue(struct mp_queue *mq, bool attached);
 void mp_port_hold(struct mp_port *port);
 bool mp_port_is_held(struct mp_port *port);

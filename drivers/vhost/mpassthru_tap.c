@@ -112,7 +112,9 @@ static int mp_set_offload(struct mp_queue *mq, unsigned long arg)
 			features |= NETIF_F_GSO_UDP_L4;
 	}
 
-	WRITE_ONCE(mq->features, features);
+	rtnl_lock();
+	mp_port_set_features(mq, features);
+	rtnl_unlock();
 	return 0;
 }
 
@@ -234,6 +236,7 @@ static int mp_vnet_ioctl(struct mp_queue *mq, unsigned int cmd, int __user *sp)
  * * -EOPNOTSUPP: a BPF program that picks the queue
  * * -ENOTCONN: it is about the bound device, and there is none
  * * -EPERM: no CAP_NET_ADMIN, for the device's address
+ * * -EINTR: killed while waiting, for TUNSETQUEUE
  * * any error of mp_bind_iff(), for TUNSETIFF
  * * any error of dev_set_mac_address(), for the device's address
  */

@@ -261,12 +261,14 @@ static void port_lives_as_long_as_its_queues(struct kunit *test)
 	dev = port_queues(test, 2, mq, ARRAY_SIZE(mq));
 
 	rtnl_lock();
-	KUNIT_EXPECT_EQ(test, -EINVAL, mp_port_bind(mq[2], dev, 2, true, &extack));
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			mp_port_bind(mq[2], dev, 2, true, &extack));
 	KUNIT_EXPECT_FALSE(test, mpassthru_bound(dev));
 	KUNIT_EXPECT_EQ(test, -ENOTCONN, mp_port_unbind(mq[2]));
 	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[1], dev, 1, true, &extack));
 	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[0], dev, 0, true, &extack));
-	KUNIT_EXPECT_EQ(test, -EBUSY, mp_port_bind(mq[2], dev, 1, true, &extack));
+	KUNIT_EXPECT_EQ(test, -EBUSY,
+			mp_port_bind(mq[2], dev, 1, true, &extack));
 
 	for (i = 0; i < 3; i++)
 		port_receive(test, dev, 1);
@@ -278,9 +280,11 @@ static void port_lives_as_long_as_its_queues(struct kunit *test)
 
 	KUNIT_EXPECT_EQ(test, 0, mp_port_unbind(mq[0]));
 	KUNIT_EXPECT_TRUE(test, mpassthru_bound(dev));
-	/* By a queue that is nobody's any more: RSS sends the flow to this. */
+	/* By a queue that is nobody's any more; from elsewhere */
 	port_receive(test, dev, 0);
 	port_has_frames(test, mq[0], 0);
+	port_has_frames(test, mq[1], 3);
+	port_receive(test, dev, MPASSTHRU_QUEUES);
 	port_has_frames(test, mq[1], 4);
 
 	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[2], dev, 0, true, &extack));
@@ -326,7 +330,8 @@ static void port_spreads_over_what_is_bound(struct kunit *test)
 	port_mask_is(test, dev, 0xf, 3);
 	KUNIT_EXPECT_EQ(test, -EBUSY,
 			mp_port_bind(mq[4], dev, MP_QUEUE_NEXT, true, &extack));
-	KUNIT_EXPECT_EQ(test, -EINVAL, mp_port_bind(mq[4], dev, 4, true, &extack));
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			mp_port_bind(mq[4], dev, 4, true, &extack));
 	port_mask_is(test, dev, 0xf, 3);
 
 	KUNIT_EXPECT_EQ(test, 0, mp_port_unbind(mq[0]));
@@ -433,6 +438,34 @@ static void port_limits_how_often_queues_change(struct kunit *test)
 	rtnl_unlock();
 }
 
+/* QEMU sets them for the first. */
+static void port_has_the_same_offloads_for_all(struct kunit *test)
+{
+	struct netlink_ext_ack extack = {};
+	struct mp_queue *mq[3];
+	struct net_device *dev;
+	int i;
+
+	dev = port_queues(test, 4, mq, ARRAY_SIZE(mq));
+	rtnl_lock();
+	mp_port_set_features(mq[1], NETIF_F_TSO);
+	KUNIT_EXPECT_EQ(test, mq[0]->features, 0);
+	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[0], dev, 2, true, &extack));
+	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[1], dev, 0, true, &extack));
+	KUNIT_EXPECT_EQ(test, mq[1]->features, 0);
+	mp_port_set_features(mq[1], NETIF_F_HW_CSUM);
+	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[2], dev, 3, true, &extack));
+	for (i = 0; i < 3; i++)
+		KUNIT_EXPECT_EQ(test, mq[i]->features, NETIF_F_HW_CSUM);
+	KUNIT_EXPECT_EQ(test, 0, mp_port_unbind(mq[0]));
+	mp_port_set_features(mq[2], 0);
+	KUNIT_EXPECT_EQ(test, mq[0]->features, NETIF_F_HW_CSUM);
+	KUNIT_EXPECT_EQ(test, mq[1]->features, 0);
+	KUNIT_EXPECT_EQ(test, 0, mp_port_unbind(mq[1]));
+	KUNIT_EXPECT_EQ(test, 0, mp_port_unbind(mq[2]));
+	rtnl_unlock();
+}
+
 static struct kunit_case port_cases[] = {
 	KUNIT_CASE(port_rejects_what_makes_no_sense),
 	KUNIT_CASE(port_of_several_queues_spreads),
@@ -442,6 +475,7 @@ static struct kunit_case port_cases[] = {
 	KUNIT_CASE(port_spreads_over_what_is_bound),
 	KUNIT_CASE(port_leaves_out_what_is_detached),
 	KUNIT_CASE(port_limits_how_often_queues_change),
+	KUNIT_CASE(port_has_the_same_offloads_for_all),
 	{}
 };
 

@@ -1266,18 +1266,35 @@ static void mp_tx_drain_posted(struct mp_tx *tx)
 	}
 }
 
+/* What the NIC has sent, by any queue. */
+static u32 mp_tx_progress(struct mpassthru_port *shared)
+{
+	struct mpassthru_txq *txq;
+	u32 sent = 0;
+	int i;
+
+	rcu_read_lock();
+	for (i = 0; i < MPASSTHRU_QUEUES; i++) {
+		txq = rcu_dereference(shared->txq[i]);
+		if (txq)
+			sent += mpassthru_tx_sent(txq);
+	}
+	rcu_read_unlock();
+	return sent;
+}
+
 /* Wait until all that was pushed is sent, as long as the NIC goes on sending,
- * and as long as all queues of its that may share the wire need for it.
+ * and as long as the queues that share the wire need for it.
  */
 static void mp_tx_drain_pushed(struct mp_tx *tx)
 {
-	u32 sent = mpassthru_tx_sent(&tx->txq), was;
+	u32 sent = mp_tx_progress(tx->txq.port), was;
 	int i, still = 0;
 
 	for (i = 0; i < MP_TX_STOP_WAIT * MPASSTHRU_QUEUES; i++) {
 		mp_tx_kick(tx);
 		was = sent;
-		sent = mpassthru_tx_sent(&tx->txq);
+		sent = mp_tx_progress(tx->txq.port);
 		still = sent == was ? still + 1 : 0;
 		if (mp_tx_is_idle(tx) || still == MP_TX_STOP_WAIT)
 			return;
@@ -1369,8 +1386,8 @@ out:
  * @mq: queue
  *
  * What the NIC has counts as sent, and is waited for, as long as it goes on
- * sending.  The kiocbs of the others complete with -ECANCELED, in order: they are the
- * last that were posted.
+ * sending.  The kiocbs of the others complete with -ECANCELED, in order: they
+ * are the last that were posted.
  *
  * Context: process.  Takes RTNL, where the NIC does not answer, and
  * mp_queue.tx_lock.  Does not touch the memory of the poster, which may be

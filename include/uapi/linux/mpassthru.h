@@ -17,7 +17,7 @@
 
 #define MPASSTHRU_IFNAMSIZ	16
 
-/* Other descriptors may bind other queues of the device, if they say so, too. */
+/* Other descriptors may bind other queues of the device, if they say so too. */
 #define MPASSTHRU_MULTI_QUEUE	(1 << 0)
 
 /**

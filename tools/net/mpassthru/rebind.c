@@ -30,6 +30,7 @@ struct search {
 	pid_t		pid;		/* in this process; 0 for any */
 	int		fd;		/* this descriptor; -1 for any */
 	unsigned int	found;
+	unsigned int	owned;		/* what the process has of them */
 	struct holder	holders[MAX_QUEUES];	/* the first that were found */
 };
 
@@ -129,6 +130,15 @@ static bool search_is_clear(const struct search *search)
 	return true;
 }
 
+static bool count_holder(const struct holder *holder, void *arg)
+{
+	struct search *search = arg;
+
+	if (holder->pid == search->holders->pid)
+		search->owned++;
+	return true;
+}
+
 static bool list_holder(const struct holder *holder, void *arg)
 {
 	if (search_matches(arg, holder))
@@ -159,6 +169,7 @@ static int search_run(struct search *search)
 		holder_each(list_holder, search);
 		return EXIT_USAGE;
 	}
+	holder_each(count_holder, search);
 	return EXIT_OK;
 }
 
@@ -252,12 +263,12 @@ static bool other_netns(pid_t pid, int sock)
 	return other;
 }
 
-/* One that was chosen may be one of several, whose others are bound. */
+/* Some may be bound already, or still. */
 static int bind_each(const struct search *search, const int *fds,
 		     const char *dev)
 {
 	const struct holder *holder = search->holders;
-	bool shared = search->found > 1 || search->fd >= 0 || holder->queue;
+	bool shared = search->owned > 1;
 	unsigned int i;
 	int err;
 
