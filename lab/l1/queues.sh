@@ -2,7 +2,7 @@
 # queues.sh [N]: a guest with N CPUs and as many queues of mp, all of which carry
 # traffic; it turns them off and on while there is some.
 #
-# shellcheck disable=SC2317 # functions are called by way of check
+# shellcheck disable=SC2317,SC2119,SC2120 # functions are called by way of check
 . /src/lab/l1/lib.sh
 . /src/lab/l1/guest-lib.sh
 . /src/lab/l1/traffic.sh
@@ -34,13 +34,12 @@ guest_uses() {
 	[ "$(each attached | tr -dc 1 | wc -c)" = "$1" ]
 }
 
-# Flows by all queues: as many as make it unlikely that one is left out.
+# tcp_flows [-R]: by all queues. As many as make it unlikely that one is left out.
 tcp_flows() {
-	local way=$1 text
+	local text
 
-	shift
 	text=$(peer timeout 60 iperf3 -c "$GUEST_IP" -t "$seconds" -i 0.25 -P 16 -J \
-		$way | iperf_mbps) || { echo "$text"; return 1; }
+		"$@" | iperf_mbps) || { echo "$text"; return 1; }
 	echo "$text Mbit/s"
 }
 
@@ -65,7 +64,7 @@ turn() {
 	guest_run "ethtool -L eth0 combined $n" || return
 	guest_uses "$n" || return
 	before=$(mp_counter zerocopy $((GUEST_QUEUES - 1)))
-	tcp_flows "" || return
+	tcp_flows || return
 	[ "$n" = "$GUEST_QUEUES" ] ||
 		[ "$(mp_counter zerocopy $((GUEST_QUEUES - 1)))" = "$before" ]
 }
@@ -90,7 +89,7 @@ if ! backend_setup mp || ! guest_start mp 7.3; then
 fi
 wait_for 10 guest_run ping -c 1 -W 1 10.9.0.2
 check all-are-used guest_uses "$GUEST_QUEUES"
-check tcp-rx tcp_flows ""
+check tcp-rx tcp_flows
 check tcp-tx tcp_flows -R
 check by-each by_each
 check one turn 1
