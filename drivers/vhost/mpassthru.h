@@ -18,19 +18,6 @@ struct mpassthru_bind;
 struct seq_file;
 struct xdp_buff;
 
-/* Why a frame was copied: why its buffer was paired with a bounce page, but for
- * the last.
- */
-enum mp_bounce_reason {
-	MP_BOUNCE_NONE,
-	MP_BOUNCE_CROSS,	/* crosses into a page that is not adjacent */
-	MP_BOUNCE_PIN,		/* not pinned, see mp_page_get() */
-	MP_BOUNCE_MASK,		/* out of reach of the device */
-	MP_BOUNCE_FRAG,		/* the frame would span several segments */
-	MP_BOUNCE_MOVED,	/* its page was unmapped since it was posted */
-	MP_BOUNCE_MAX
-};
-
 /**
  * struct mp_stats - what happened since the device was opened
  * @posted: buffers posted
@@ -46,10 +33,7 @@ enum mp_bounce_reason {
  * @tx_zerocopy: of these, those sent from memory of the poster
  * @tx_whole: those that were copied whole
  * @tx_bounced: those of which a part was copied, to a bounce page
- * @tx_egress: times that frames went by skbs as somebody wants to see them
- * @tx_unfit: the same, as the NIC cannot send a frame
- * @tx_behind: the same, as one before was sent by an skb
- * @tx_held: the same, as the NIC was reset just now
+ * @tx_fallback: times that frames went by skbs, by reason
  * @tx_copied: frames that went by an skb
  * @tx_rewound: frames given back and not sent
  * @tx_errors: frames that were dropped, for they made no sense
@@ -71,10 +55,7 @@ struct mp_stats {
 	u64		tx_zerocopy;
 	u64		tx_whole;
 	u64		tx_bounced;
-	u64		tx_egress;
-	u64		tx_unfit;
-	u64		tx_behind;
-	u64		tx_held;
+	u64		tx_fallback[MP_FALLBACK_MAX];
 	atomic64_t	tx_copied;
 	u64		tx_rewound;
 	u64		tx_errors;

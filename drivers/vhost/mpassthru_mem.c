@@ -75,6 +75,7 @@
 #include <linux/swiotlb.h>
 #include <linux/user_namespace.h>
 #include <linux/wait_bit.h>
+#include <trace/events/mpassthru.h>
 
 #include "mpassthru_mem.h"
 
@@ -145,6 +146,22 @@ static void mp_mem_uncharge(struct mp_mem *mem)
 	atomic_dec(&mem->pinned);
 	atomic64_dec(&mem->mm->pinned_vm);
 	atomic_long_dec(&mem->user->locked_vm);
+}
+
+/* @mem->dev may be gone by now: not asked for its name. */
+static void mp_mem_trace_pin(const struct mp_mem *mem, unsigned long index,
+			     int err)
+{
+	trace_mpassthru_pin(mem->ifindex, mem->queue, mem->dir == DMA_TO_DEVICE,
+			    index << PAGE_SHIFT, err);
+}
+
+static void mp_mem_trace_unpin(const struct mp_mem *mem, unsigned long index,
+			       enum mp_unpin_reason reason)
+{
+	trace_mpassthru_unpin(mem->ifindex, mem->queue,
+			      mem->dir == DMA_TO_DEVICE, index << PAGE_SHIFT,
+			      reason);
 }
 
 /* May sleep. */
@@ -248,8 +265,10 @@ static void mp_page_bury(struct mp_mem *mem, struct mp_page *page)
 	list_move_tail(&page->list, &mem->dead);
 }
 
-static void mp_page_kill(struct mp_mem *mem, struct mp_page *page)
+static void mp_page_kill(struct mp_mem *mem, struct mp_page *page,
+			 enum mp_unpin_reason reason)
 {
+	page->reason = reason;
 	hlist_del(&page->node);
 	WRITE_ONCE(mem->nr, mem->nr - 1);
 	WRITE_ONCE(page->dead, true);
@@ -278,10 +297,12 @@ static void mp_page_remember(struct mp_mem *mem, struct mp_page *ghost)
 }
 
 /* Make a ghost of a page without users.  Returns what is to be unpinned. */
-static struct page *mp_page_evict(struct mp_mem *mem, struct mp_page *page)
+static struct page *mp_page_evict(struct mp_mem *mem, struct mp_page *page,
+				  enum mp_unpin_reason reason)
 {
 	struct page *pinned = page->page;
 
+	mp_mem_trace_unpin(mem, page->index, reason);
 	mp_page_unmap(mem, page);
 	list_del(&page->list);
 	WRITE_ONCE(mem->nr, mem->nr - 1);
@@ -325,6 +346,7 @@ static void mp_mem_reap(struct mp_mem *mem)
 		if (!page)
 			return;
 
+		mp_mem_trace_unpin(mem, page->index, page->reason);
 		mp_mem_unpin(mem, page->page);
 		kfree(page);
 	}
@@ -350,7 +372,7 @@ static bool mp_mem_age_batch(struct mp_mem *mem)
 		}
 		if (time_before(jiffies, page->time + MP_MEM_IDLE))
 			break;
-		pinned[n++] = mp_page_evict(mem, page);
+		pinned[n++] = mp_page_evict(mem, page, MP_UNPIN_IDLE);
 	}
 	if (n)
 		WRITE_ONCE(mem->limit, min(mem->ceiling,
@@ -448,7 +470,7 @@ static int mp_mem_admit(struct mp_mem *mem, const struct mp_page *ghost,
 	oldest = mp_mem_oldest(mem);
 	if (!oldest)
 		return -ENOBUFS;
-	*evicted = mp_page_evict(mem, oldest);
+	*evicted = mp_page_evict(mem, oldest, MP_UNPIN_EVICTED);
 	return 0;
 }
 
@@ -654,15 +676,21 @@ static struct mp_page *mp_page_pin(struct mp_mem *mem, unsigned long index,
 	struct mp_page *page, *known;
 
 	page = mp_page_create(mem, index);
-	if (IS_ERR(page))
+	if (IS_ERR(page)) {
+		mp_mem_trace_pin(mem, index, PTR_ERR(page));
 		return page;
+	}
 
 	spin_lock(&mem->lock);
 	known = mp_page_insert(mem, page, changes);
+	/* Before somebody unpins it. */
+	if (likely(known == page))
+		mp_mem_trace_pin(mem, index, 0);
 	spin_unlock(&mem->lock);
 	if (likely(known == page))
 		return page;
 
+	mp_mem_trace_pin(mem, index, IS_ERR(known) ? PTR_ERR(known) : -EEXIST);
 	mp_mem_unpin(mem, page->page);
 	kfree(page);
 	return known;
@@ -813,7 +841,7 @@ static void mp_page_invalidate(struct mp_mem *mem, struct mp_page *page)
 		return;
 	}
 	WRITE_ONCE(mem->invalidations, mem->invalidations + 1);
-	mp_page_kill(mem, page);
+	mp_page_kill(mem, page, MP_UNPIN_INVALIDATED);
 }
 
 /* Let go of the lock when @work, which grew by @more, is that of a scan. */
@@ -912,7 +940,7 @@ static bool mp_mem_empty_batch(struct mp_mem *mem)
 	spin_lock(&mem->lock);
 	for (i = 0; i < MP_MEM_BATCH && !list_empty(&mem->lru); i++) {
 		page = list_first_entry(&mem->lru, struct mp_page, list);
-		mp_page_kill(mem, page);
+		mp_page_kill(mem, page, MP_UNPIN_CLOSED);
 	}
 	for (; i < MP_MEM_BATCH && !list_empty(&mem->ghosts); i++) {
 		page = list_first_entry(&mem->ghosts, struct mp_page, list);

@@ -33,6 +33,7 @@
  * @mapped: @dma is valid
  * @sync: the CPU sees what the NIC wrote after mp_page_sync_for_cpu() only
  * @dead: no longer what the user address maps to; goes with its last user
+ * @reason: for that, an enum mp_unpin_reason
  *
  * Protected by &mp_mem.lock; @page, @dma, @index and @sync are constant while
  * there are users, and @dead may be read at any time.
@@ -50,6 +51,7 @@ struct mp_page {
 	bool			mapped;
 	bool			sync;
 	bool			dead;
+	u8			reason;
 };
 
 /**
@@ -70,6 +72,8 @@ struct mp_page {
  * @work: unpins what is dead or idle; has a reference while it is pending
  * @refs: references
  * @dev: device that the addresses are for, constant once pages are looked up
+ * @ifindex: of that device, constant likewise
+ * @queue: index of its queue, constant likewise
  * @dir: what the device does to the pages, constant
  * @mm: address space, constant
  * @user: who is charged, constant
@@ -108,6 +112,8 @@ struct mp_mem {
 	struct delayed_work		work;
 	refcount_t			refs;
 	struct device			*dev;
+	int				ifindex;
+	unsigned int			queue;
 	enum dma_data_direction		dir;
 	struct mm_struct		*mm;
 	struct user_struct		*user;

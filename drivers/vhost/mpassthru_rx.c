@@ -39,6 +39,7 @@
 #include <linux/slab.h>
 #include <linux/uio.h>
 #include <linux/virtio_net.h>
+#include <trace/events/mpassthru.h>
 
 #include "../net/tun_vnet.h"
 #include "mpassthru.h"
@@ -426,6 +427,8 @@ static int mp_rx_set_mem(struct mp_queue *mq, struct net_device *dev,
 		return -EAGAIN;
 
 	(*mem)->dev = dev->dev.parent;
+	(*mem)->ifindex = dev->ifindex;
+	(*mem)->queue = mq->index;
 	mq->mem = *mem;
 	*mem = NULL;
 	if (old)
@@ -586,6 +589,8 @@ void mp_rx_stop(struct mp_queue *mq)
 	 */
 	mp_rx_switch(rx, NULL);
 
+	trace_mpassthru_rx_rewind(&rx->rxq, rx->done,
+				  rx->rxq.posted - rx->done);
 	for (idx = rx->done; idx != rx->rxq.posted; idx++) {
 		slot = mp_slot(rx, idx);
 		slot->iocb->ki_complete(slot->iocb, -ECANCELED);
@@ -678,6 +683,7 @@ static int mp_rx_append(struct mp_queue *mq, struct mp_slot *slot,
 	slot->iocb = iocb;
 	mp_rxbuf(rx, rx->rxq.posted)->dma = slot->bounce ? slot->bounce->dma :
 					    slot->pages[0]->dma + slot->offset;
+	trace_mpassthru_rx_post(&rx->rxq, slot->nr_segs, slot->bounce);
 	wake = mpassthru_rx_post(&rx->rxq);
 	mq->stats.posted++;
 	mutex_unlock(&mq->lock);
@@ -1056,6 +1062,16 @@ fault:
 	return -EFAULT;
 }
 
+static void mp_slot_bounced(struct mp_queue *mq, struct mp_rx *rx,
+			    const struct mp_slot *slot, unsigned int len)
+{
+	enum mp_bounce_reason reason = slot->bounce ? slot->reason :
+						      MP_BOUNCE_MOVED;
+
+	mq->stats.bounced[reason]++;
+	trace_mpassthru_rx_bounce(&rx->rxq, rx->done, len, reason);
+}
+
 /* Returns bytes received, or -EFAULT when @fault has to be faulted in. */
 static long mp_slot_finish(struct mp_queue *mq, struct mp_rx *rx,
 			   struct mp_slot *slot,
@@ -1076,10 +1092,8 @@ static long mp_slot_finish(struct mp_queue *mq, struct mp_rx *rx,
 	}
 	if (likely(!copy))
 		mq->stats.zerocopy++;
-	else if (slot->bounce)
-		mq->stats.bounced[slot->reason]++;
 	else
-		mq->stats.bounced[MP_BOUNCE_MOVED]++;
+		mp_slot_bounced(mq, rx, slot, buf->len);
 	return rx->hdr_sz + buf->len;
 }
 
@@ -1117,6 +1131,7 @@ static int mp_rx_complete_present(struct mp_queue *mq, int budget, bool give_up,
 			mq->stats.errors++;
 			res = 0;
 		}
+		trace_mpassthru_rx_complete(&rx->rxq, rx->done, res);
 		slot->iocb->ki_complete(slot->iocb, res);
 	}
 	pagefault_enable();

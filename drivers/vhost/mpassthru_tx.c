@@ -43,6 +43,7 @@
 #include <linux/uio.h>
 #include <linux/virtio_net.h>
 #include <net/ip.h>
+#include <trace/events/mpassthru.h>
 
 #include "../net/tun_vnet.h"
 #include "mpassthru.h"
@@ -302,6 +303,8 @@ static int mp_tx_start_locked(struct mp_queue *mq, struct mp_tx **new,
 	if (err)
 		return err;
 	(*mem)->dev = shared->dev->dev.parent;
+	(*mem)->ifindex = shared->dev->ifindex;
+	(*mem)->queue = mq->index;
 	if (tx) {
 		/* Another address space: see mp_tx_start(). */
 		swap(tx->mem, *mem);
@@ -418,6 +421,7 @@ static unsigned int mp_tx_reap(struct mp_tx *tx)
 	u32 sent = mpassthru_tx_sent(&tx->txq), was = tx->waiting, idx;
 	struct mp_txslot *slot;
 
+	trace_mpassthru_tx_complete(&tx->txq, tx->reaped, sent - tx->reaped);
 	mp_tx_release(tx, tx->reaped, sent);
 	for (idx = tx->reaped; idx != sent; idx++) {
 		slot = mp_txslot(tx, idx);
@@ -632,35 +636,41 @@ static bool mp_tx_mem_ok(struct mp_tx *tx)
 	return tx->renewed;
 }
 
+static int mp_tx_copy(struct mp_queue *mq, enum mp_fallback_reason why)
+{
+	mq->stats.tx_fallback[why]++;
+	trace_mpassthru_tx_fallback(&mq->tx->txq, why);
+	return -EAGAIN;
+}
+
 /* May a frame be posted to @tx?  With tx_lock held, in an RCU read side that
  * lasts until it is posted: who puts something into the way of frames, see
  * netdev_mp_egress_used(), and waits for RCU sees all that are posted later.
  */
 static int mp_tx_check(struct mp_queue *mq, const struct kiocb *iocb)
 {
-	struct mp_stats *stats = &mq->stats;
 	struct mp_tx *tx = mq->tx;
+	enum mp_fallback_reason why;
 	struct net_device *dev;
-	u64 *why;
 
 	if (unlikely(!mp_tx_mem_ok(tx)))
 		return tx->waiting || !mp_tx_is_pushed(tx) ? -EBUSY : -ESTALE;
 	if (unlikely(!mp_tx_has_room(tx)))
 		return -ENOBUFS;
-	why = &stats->tx_unfit;
+	why = MP_FALLBACK_FRAME;
 	dev = tx->txq.port->dev;
 	/* A resume may have found fewer interrupts, and left fewer queues. */
 	if (unlikely(iocb->ki_pos != mq->vnet_hdr_sz ||
 		     tx->txq.queue >= READ_ONCE(dev->real_num_tx_queues)))
 		goto copy;
-	why = &stats->tx_held;
+	why = MP_FALLBACK_RESET;
 	if (unlikely(mp_port_is_held(mp_tx_holder(tx))))
 		goto copy;
-	why = &stats->tx_egress;
+	why = MP_FALLBACK_EGRESS;
 	if (unlikely(netdev_mp_egress_used(dev)))
 		goto copy;
 	/* Nothing may overtake skbs: in a qdisc, in another ring. */
-	why = &stats->tx_behind;
+	why = MP_FALLBACK_BEHIND;
 	if (unlikely(sk_wmem_alloc_get(&mq->sk))) {
 		if (time_before64(get_jiffies_64(), mq->tx_copy_until))
 			goto copy;
@@ -673,8 +683,7 @@ static int mp_tx_check(struct mp_queue *mq, const struct kiocb *iocb)
 copy:
 	if (!mp_tx_is_pushed(tx))
 		return -ENOBUFS;
-	++*why;
-	return -EAGAIN;
+	return mp_tx_copy(mq, why);
 }
 
 /* The NIC cannot send it: to the end of what was posted, and then for a while.
@@ -686,9 +695,8 @@ static int mp_tx_fall_back(struct mp_queue *mq)
 	mp_tx_kick(tx);
 	if (!mp_tx_is_pushed(tx))
 		return -ENOBUFS;
-	mq->stats.tx_unfit++;
 	mq->tx_copy_until = get_jiffies_64() + MP_TX_COPY_TIME;
-	return -EAGAIN;
+	return mp_tx_copy(mq, MP_FALLBACK_FRAME);
 }
 
 static int mp_tx_refuse(struct mp_queue *mq, int err)
@@ -807,6 +815,7 @@ static int mp_tx_append(struct mp_queue *mq, const struct mp_txhead *head,
 	slot->iocb = whole && !tx->waiting ? NULL : iocb;
 	if (slot->iocb)
 		tx->waiting++;
+	trace_mpassthru_tx_post(&tx->txq, frame);
 	mpassthru_tx_post(&tx->txq);
 	return slot->iocb ? -EIOCBQUEUED : slot->res;
 }
@@ -1299,6 +1308,13 @@ static bool mp_tx_reset(struct mp_tx *tx)
 {
 	struct mpassthru_port *shared = tx->txq.port;
 
+	/* tx->reaped may be behind of what it has sent. */
+	if (trace_mpassthru_tx_reset_enabled()) {
+		u32 sent = mpassthru_tx_sent(&tx->txq);
+
+		trace_call__mpassthru_tx_reset(&tx->txq, sent,
+					       tx->txq.pushed - sent);
+	}
 	return shared->drv->tx_reset(shared->dev, tx->txq.queue);
 }
 
@@ -1311,6 +1327,7 @@ static void mp_tx_finish(struct mp_queue *mq, struct mp_tx *tx)
 	struct mp_txslot *slot;
 
 	mp_tx_reap(tx);
+	trace_mpassthru_tx_rewind(&tx->txq, tx->reaped, end - tx->reaped);
 	mp_tx_release(tx, tx->reaped, end);
 	for (idx = tx->reaped; idx != end; idx++) {
 		slot = mp_txslot(tx, idx);
@@ -1504,10 +1521,14 @@ void mp_tx_show(struct mp_queue *mq, struct seq_file *m)
 	seq_printf(m, "mp-tx-zerocopy:\t%llu\n", stats->tx_zerocopy);
 	seq_printf(m, "mp-tx-copied-whole:\t%llu\n", stats->tx_whole);
 	seq_printf(m, "mp-tx-bounced:\t%llu\n", stats->tx_bounced);
-	seq_printf(m, "mp-tx-fallback-egress:\t%llu\n", stats->tx_egress);
-	seq_printf(m, "mp-tx-fallback-frame:\t%llu\n", stats->tx_unfit);
-	seq_printf(m, "mp-tx-fallback-behind:\t%llu\n", stats->tx_behind);
-	seq_printf(m, "mp-tx-fallback-reset:\t%llu\n", stats->tx_held);
+	seq_printf(m, "mp-tx-fallback-egress:\t%llu\n",
+		   stats->tx_fallback[MP_FALLBACK_EGRESS]);
+	seq_printf(m, "mp-tx-fallback-frame:\t%llu\n",
+		   stats->tx_fallback[MP_FALLBACK_FRAME]);
+	seq_printf(m, "mp-tx-fallback-behind:\t%llu\n",
+		   stats->tx_fallback[MP_FALLBACK_BEHIND]);
+	seq_printf(m, "mp-tx-fallback-reset:\t%llu\n",
+		   stats->tx_fallback[MP_FALLBACK_RESET]);
 	seq_printf(m, "mp-tx-copied:\t%llu\n",
 		   (u64)atomic64_read(&stats->tx_copied));
 	seq_printf(m, "mp-tx-rewound:\t%llu\n", stats->tx_rewound);

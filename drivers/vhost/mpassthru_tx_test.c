@@ -503,7 +503,8 @@ static void tx_many_segments_fall_back(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, tx_post_iov(test, 0, iov, 16), -EIOCBQUEUED);
 	KUNIT_EXPECT_EQ(test, tx_post_iov(test, 1, iov, 17), -EAGAIN);
 	KUNIT_EXPECT_EQ(test, t->pushed, 1);
-	KUNIT_EXPECT_EQ(test, t->mq->stats.tx_unfit, 1);
+	KUNIT_EXPECT_EQ(test, t->mq->stats.tx_fallback[MP_FALLBACK_FRAME],
+			1);
 	/* For a while, others do as well; then its skb is waited for. */
 	refcount_add(1, &t->mq->sk.sk_wmem_alloc);
 	KUNIT_EXPECT_EQ(test, tx_post(test, 1, 0, 1514), -EAGAIN);

@@ -42,6 +42,7 @@
 #include <linux/if_vlan.h>
 #include <linux/netdevice.h>
 #include <linux/rtnetlink.h>
+#include <linux/tracepoint-defs.h>
 #include <linux/types.h>
 
 struct file;
@@ -301,9 +302,58 @@ struct mpassthru_port {
 	struct mpassthru_txq __rcu	*txq[MPASSTHRU_QUEUES];
 };
 
+/* Reasons of the mp device, here for <trace/events/mpassthru.h>. */
+
+/* Why a frame was copied: why its buffer was paired with a bounce page, but for
+ * the last.
+ */
+enum mp_bounce_reason {
+	MP_BOUNCE_NONE,
+	MP_BOUNCE_CROSS,	/* crosses into a page that is not adjacent */
+	MP_BOUNCE_PIN,		/* not pinned, see mp_page_get() */
+	MP_BOUNCE_MASK,		/* out of reach of the device */
+	MP_BOUNCE_FRAG,		/* the frame would span several segments */
+	MP_BOUNCE_MOVED,	/* its page was unmapped since it was posted */
+	MP_BOUNCE_MAX
+};
+
+/* Why a frame that is sent goes by an skb. */
+enum mp_fallback_reason {
+	MP_FALLBACK_EGRESS,	/* somebody wants to see it */
+	MP_FALLBACK_FRAME,	/* the NIC cannot send it */
+	MP_FALLBACK_BEHIND,	/* one before went by an skb */
+	MP_FALLBACK_RESET,	/* the NIC was reset just now */
+	MP_FALLBACK_MAX
+};
+
+/* Why a page is unpinned. */
+enum mp_unpin_reason {
+	MP_UNPIN_EVICTED,	/* to make room for another one */
+	MP_UNPIN_IDLE,
+	MP_UNPIN_INVALIDATED,	/* its mapping changed */
+	MP_UNPIN_CLOSED,	/* nothing is pinned any more */
+};
+
 #if IS_ENABLED(CONFIG_NET_MPASSTHRU)
 
 DECLARE_STATIC_KEY_FALSE(mpassthru_needed_key);
+
+DECLARE_TRACEPOINT(mpassthru_rx_arm);
+DECLARE_TRACEPOINT(mpassthru_rx_fill);
+DECLARE_TRACEPOINT(mpassthru_rx_disarm);
+DECLARE_TRACEPOINT(mpassthru_tx_push);
+DECLARE_TRACEPOINT(mpassthru_tx_done);
+DECLARE_TRACEPOINT(mpassthru_tx_drop);
+
+void mpassthru_do_trace_rx_arm(const struct mpassthru_rxq *rxq);
+void mpassthru_do_trace_rx_fill(const struct mpassthru_rxq *rxq,
+				unsigned int len, unsigned int flags);
+void mpassthru_do_trace_rx_disarm(const struct mpassthru_rxq *rxq);
+void mpassthru_do_trace_tx_push(const struct mpassthru_txq *txq);
+void mpassthru_do_trace_tx_done(const struct mpassthru_txq *txq,
+				unsigned int n);
+void mpassthru_do_trace_tx_drop(const struct mpassthru_txq *txq,
+				unsigned int n);
 
 int netdev_mp_port_prep(struct net_device *dev, struct mpassthru_port *port,
 			struct netlink_ext_ack *extack);
@@ -428,6 +478,8 @@ static inline bool mpassthru_rx_arm(struct mpassthru_rxq *rxq, dma_addr_t *dma)
 	if (rxq->armed == smp_load_acquire(&rxq->posted))
 		return false;
 
+	if (tracepoint_enabled(mpassthru_rx_arm))
+		mpassthru_do_trace_rx_arm(rxq);
 	*dma = rxq->bufs[rxq->armed & rxq->mask].dma;
 	/* Counters read it at any time; nobody relies on the order. */
 	WRITE_ONCE(rxq->armed, rxq->armed + 1);
@@ -475,6 +527,8 @@ static inline void mpassthru_rx_fill(struct mpassthru_rxq *rxq,
 	if (unlikely(rxq->taps) && !(flags & MPASSTHRU_RX_BAD))
 		rxq->port->ops->rx_tap(rxq, rxq->filled, len);
 
+	if (tracepoint_enabled(mpassthru_rx_fill))
+		mpassthru_do_trace_rx_fill(rxq, len, flags);
 	buf->len = len;
 	buf->flags = flags;
 	/* Pairs with smp_load_acquire() in mpassthru_rx_filled(). */
@@ -530,6 +584,8 @@ static inline bool mpassthru_rx_flush(struct mpassthru_rxq *rxq,
  */
 static inline void mpassthru_rx_disarm(struct mpassthru_rxq *rxq)
 {
+	if (tracepoint_enabled(mpassthru_rx_disarm))
+		mpassthru_do_trace_rx_disarm(rxq);
 	WRITE_ONCE(rxq->armed, rxq->filled);
 }
 
@@ -638,6 +694,8 @@ mpassthru_tx_seg(const struct mpassthru_txq *txq,
  */
 static inline void mpassthru_tx_push(struct mpassthru_txq *txq)
 {
+	if (tracepoint_enabled(mpassthru_tx_push))
+		mpassthru_do_trace_tx_push(txq);
 	WRITE_ONCE(txq->pushed, txq->pushed + 1);
 }
 
@@ -652,6 +710,9 @@ static inline void mpassthru_tx_push(struct mpassthru_txq *txq)
  */
 static inline void mpassthru_tx_done(struct mpassthru_txq *txq, unsigned int n)
 {
+	/* Afterwards the FIFO may go. */
+	if (tracepoint_enabled(mpassthru_tx_done))
+		mpassthru_do_trace_tx_done(txq, n);
 	/* Pairs with smp_load_acquire() in mpassthru_tx_sent(). */
 	smp_store_release(&txq->done, txq->done + n);
 }
@@ -679,6 +740,8 @@ static inline unsigned int mpassthru_tx_drop(struct mpassthru_txq *txq)
 	/* Pairs with smp_store_release() in mpassthru_tx_done(). */
 	if (txq->closed || !n || smp_load_acquire(&txq->done) != txq->pushed)
 		return 0;
+	if (tracepoint_enabled(mpassthru_tx_drop))
+		mpassthru_do_trace_tx_drop(txq, n);
 	WRITE_ONCE(txq->pushed, posted);
 	WRITE_ONCE(txq->dropped, txq->dropped + n);
 	mpassthru_tx_done(txq, n);

@@ -13,6 +13,9 @@
 #include <linux/skbuff.h>
 #include <net/sch_generic.h>
 
+#define CREATE_TRACE_POINTS
+#include <trace/events/mpassthru.h>
+
 DEFINE_STATIC_KEY_FALSE(mpassthru_needed_key);
 
 static bool mpassthru_port_valid(const struct mpassthru_port *port)
@@ -215,3 +218,67 @@ void netdev_mp_tap(struct net_device *dev, const void *data, unsigned int len)
 	consume_skb(skb);
 }
 EXPORT_SYMBOL_GPL(netdev_mp_tap);
+
+/* Tracepoints.  Those of the inline functions of <linux/mpassthru.h> are called
+ * from here.
+ */
+
+void mpassthru_do_trace_rx_arm(const struct mpassthru_rxq *rxq)
+{
+	trace_call__mpassthru_rx_arm(rxq);
+}
+EXPORT_SYMBOL_GPL(mpassthru_do_trace_rx_arm);
+
+void mpassthru_do_trace_rx_fill(const struct mpassthru_rxq *rxq,
+				unsigned int len, unsigned int flags)
+{
+	trace_call__mpassthru_rx_fill(rxq, len, flags);
+}
+EXPORT_SYMBOL_GPL(mpassthru_do_trace_rx_fill);
+
+void mpassthru_do_trace_rx_disarm(const struct mpassthru_rxq *rxq)
+{
+	trace_call__mpassthru_rx_disarm(rxq, rxq->filled,
+					rxq->armed - rxq->filled);
+}
+EXPORT_SYMBOL_GPL(mpassthru_do_trace_rx_disarm);
+
+void mpassthru_do_trace_tx_push(const struct mpassthru_txq *txq)
+{
+	trace_call__mpassthru_tx_push(txq);
+}
+EXPORT_SYMBOL_GPL(mpassthru_do_trace_tx_push);
+
+void mpassthru_do_trace_tx_done(const struct mpassthru_txq *txq,
+				unsigned int n)
+{
+	trace_call__mpassthru_tx_done(txq, txq->done, n);
+}
+EXPORT_SYMBOL_GPL(mpassthru_do_trace_tx_done);
+
+void mpassthru_do_trace_tx_drop(const struct mpassthru_txq *txq,
+				unsigned int n)
+{
+	trace_call__mpassthru_tx_drop(txq, txq->pushed, n);
+}
+EXPORT_SYMBOL_GPL(mpassthru_do_trace_tx_drop);
+
+EXPORT_TRACEPOINT_SYMBOL_GPL(mpassthru_rx_arm);
+EXPORT_TRACEPOINT_SYMBOL_GPL(mpassthru_rx_fill);
+EXPORT_TRACEPOINT_SYMBOL_GPL(mpassthru_rx_disarm);
+EXPORT_TRACEPOINT_SYMBOL_GPL(mpassthru_tx_push);
+EXPORT_TRACEPOINT_SYMBOL_GPL(mpassthru_tx_done);
+EXPORT_TRACEPOINT_SYMBOL_GPL(mpassthru_tx_drop);
+
+/* The mp device may be a module. */
+EXPORT_TRACEPOINT_SYMBOL_GPL(mpassthru_rx_post);
+EXPORT_TRACEPOINT_SYMBOL_GPL(mpassthru_rx_bounce);
+EXPORT_TRACEPOINT_SYMBOL_GPL(mpassthru_rx_complete);
+EXPORT_TRACEPOINT_SYMBOL_GPL(mpassthru_rx_rewind);
+EXPORT_TRACEPOINT_SYMBOL_GPL(mpassthru_tx_post);
+EXPORT_TRACEPOINT_SYMBOL_GPL(mpassthru_tx_fallback);
+EXPORT_TRACEPOINT_SYMBOL_GPL(mpassthru_tx_complete);
+EXPORT_TRACEPOINT_SYMBOL_GPL(mpassthru_tx_reset);
+EXPORT_TRACEPOINT_SYMBOL_GPL(mpassthru_tx_rewind);
+EXPORT_TRACEPOINT_SYMBOL_GPL(mpassthru_pin);
+EXPORT_TRACEPOINT_SYMBOL_GPL(mpassthru_unpin);
