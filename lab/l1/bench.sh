@@ -144,12 +144,18 @@ pktgen() {
 # frame is lost. A burst fits the rings. How often somebody is woken up within a
 # burst depends on how fast the emulation happens to be: long bursts, so that it
 # does not matter much.
+# With several queues, a burst is of one flow (it is one skb, so many times), the next
+# of another: RSS says which queue has it, and so each has what one has alone. All CPUs
+# of the guest are one of the host's.
 # run_rx BACKEND SIZE [-]: the last, not to be counted.
 run_rx() {
-	local backend=$1 size=$2 mac before after frames
+	local backend=$1 size=$2 mac flows='' before after frames
 
+	[[ $backend != mp-* ]] ||
+		flows="; echo src_max 10.9.0.254 >/proc/net/pktgen/peer0; \
+			echo flag IPSRC_RND >/proc/net/pktgen/peer0"
 	mac=$(receiver_mac "$backend") &&
-	peer bash -c "$(pktgen kpktgend_0 peer0 "$mac" "$size" 256 24000000)" &&
+	peer bash -c "$(pktgen kpktgend_0 peer0 "$mac" "$size" 256 24000000)$flows" &&
 	before=$(received "$backend") || return 1
 	begin rx
 	peer bash -c 'echo start >/proc/net/pktgen/pgctrl'
@@ -160,47 +166,15 @@ run_rx() {
 }
 
 run_tx() {
-	local backend=$1 size=$2 mac before after frames
-
-	mac=$(peer cat /sys/class/net/peer0/address) &&
-	guest_run "$(pktgen kpktgend_0 eth0 "$mac" "$size" 64 8000000)" &&
-	before=$(peer_rx) || return 1
-	begin tx
-	guest_run \
-		"timeout 50 sh -c 'echo start >/proc/net/pktgen/pgctrl'" || return 1
-	end tx
-	after=$(peer_rx)
-	arrived "$before" "$after" || return 1
-	window "$backend" tx "$size" "$frames" "$took" "$copied"
-}
-
-# As run_rx and run_tx, by several queues: each has what one has there. All CPUs of
-# the guest are one of the host's. Where frames go when they arrive, RSS says.
-run_flows_rx() {
-	local backend=$1 n=$GUEST_QUEUES mac before after frames
-
-	mac=$(receiver_mac "$backend") &&
-	peer bash -c "$(pktgen kpktgend_0 peer0 "$mac" 1514 $((256 * n)) \
-		$((24000000 * n))); echo src_max 10.9.0.254 >/proc/net/pktgen/peer0;
-		echo flag IPSRC_RND >/proc/net/pktgen/peer0" &&
-	before=$(received "$backend") || return 1
-	begin rx
-	peer bash -c 'echo start >/proc/net/pktgen/pgctrl'
-	end rx
-	after=$(received "$backend")
-	arrived "$before" "$after" || return 1
-	window "${2:-$backend}" rx 1514 "$frames" "$took"
-}
-
-run_flows_tx() {
-	local backend=$1 n=$GUEST_QUEUES mac before after frames i
+	local backend=$1 size=$2 n=${GUEST_QUEUES:-1} mac before after frames i dev
 
 	mac=$(peer cat /sys/class/net/peer0/address) || return 1
 	for ((i = 0; i < n; i++)); do
-		guest_run "$(FRAMES=$((FRAMES / n)) pktgen "kpktgend_$i" "eth0@$i" \
-			"$mac" 1514 64 8000000)
-			echo queue_map_min $i >/proc/net/pktgen/eth0@$i;
-			echo queue_map_max $i >/proc/net/pktgen/eth0@$i" || return 1
+		dev=eth0@$i
+		guest_run "$(FRAMES=$((FRAMES / n)) pktgen "kpktgend_$i" "$dev" "$mac" \
+			"$size" 64 $((8000000 * n))); \
+			echo queue_map_min $i >/proc/net/pktgen/$dev; \
+			echo queue_map_max $i >/proc/net/pktgen/$dev" || return 1
 	done
 	before=$(peer_rx) || return 1
 	begin tx
@@ -209,17 +183,17 @@ run_flows_tx() {
 	end tx
 	after=$(peer_rx)
 	arrived "$before" "$after" || return 1
-	window "${2:-$backend}" tx 1514 "$frames" "$took"
+	window "${3:-$backend}" tx "$size" "$frames" "$took" "$copied"
 }
 
 # flows mp-N: what several queues cost, beside one of the same traffic.
 flows() {
 	ethtool -C eth0 rx-usecs 2000 tx-usecs 2000
-	run_flows_rx "$1" -
-	run_flows_tx "$1" -
+	run_rx "$1" 1514 -
+	run_tx "$1" 1514 -
 	run_idle "$1" && run_idle "$1" &&
-	rounds run_flows_rx "$1" &&
-	rounds run_flows_tx "$1" || return 1
+	rounds run_rx "$1" 1514 &&
+	rounds run_tx "$1" 1514 || return 1
 	ethtool -C eth0 rx-usecs 3 tx-usecs 3
 }
 
@@ -296,7 +270,7 @@ traffic() {
 	# What memory is touched for the first time costs only now.
 	run_tcp - 2
 	run_rx "$backend" 1514 -
-	run_tx - 1514
+	run_tx "$backend" 1514 -
 	# One after the other, so that what one window has too much of (buffers
 	# posted for frames to come), the next has too little of.
 	for size in $SIZES; do
