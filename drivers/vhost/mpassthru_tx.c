@@ -569,6 +569,65 @@ static void mp_txhead_pad(struct mp_txhead *head)
 	head->have = ETH_ZLEN;
 }
 
+/* A constant length, so that it takes a handful of instructions. */
+static __always_inline bool mp_copy_head(void *to, const void __user *from,
+					 size_t len)
+{
+	if (!IS_ENABLED(CONFIG_HAVE_EFFICIENT_UNALIGNED_ACCESS))
+		return !copy_from_user(to, from, len);
+	if (!user_read_access_begin(from, len))
+		return false;
+
+	for (; len >= sizeof(u64); len -= sizeof(u64)) {
+		unsafe_get_user(*(u64 *)to, (const u64 __user *)from, fault);
+		to += sizeof(u64);
+		from += sizeof(u64);
+	}
+	if (len & sizeof(u32)) {
+		unsafe_get_user(*(u32 *)to, (const u32 __user *)from, fault);
+		to += sizeof(u32);
+		from += sizeof(u32);
+	}
+	if (len & sizeof(u16))
+		unsafe_get_user(*(u16 *)to, (const u16 __user *)from, fault);
+	user_read_access_end();
+	return true;
+
+fault:
+	user_read_access_end();
+	return false;
+}
+
+/* What every frame has to have copied: its virtio-net header, and the frame when
+ * it is short, or else the beginning of its headers.  copy_from_iter() costs as
+ * much as all else that is done to post a frame: it is left to those that begin
+ * in several segments.
+ */
+static bool mp_txhead_begin(struct mp_txhead *head, struct virtio_net_hdr *hdr,
+			    unsigned int hdr_sz, struct iov_iter *from)
+{
+	unsigned int need = head->len <= MP_TX_WHOLE ? head->len : ETH_HLEN;
+	const void __user *start = iter_iov_addr(from);
+
+	if (likely(iter_iov_len(from) >= hdr_sz + need)) {
+		if (!mp_copy_head(hdr, start, sizeof(*hdr)))
+			return false;
+		start += hdr_sz;
+		if (need == ETH_HLEN ?
+		    !mp_copy_head(head->data, start, ETH_HLEN) :
+		    copy_from_user(head->data, start, need))
+			return false;
+		iov_iter_advance(from, hdr_sz + need);
+		head->have = need;
+		return true;
+	}
+
+	if (!copy_from_iter_full(hdr, sizeof(*hdr), from))
+		return false;
+	iov_iter_advance(from, hdr_sz - sizeof(*hdr));
+	return mp_txhead_copy(head, from, need);
+}
+
 /* Afterwards @from is at what follows the headers.  -EFAULT when memory is not
  * there, or has to be faulted in where that is disabled.
  */
@@ -580,16 +639,15 @@ static int mp_txhead_read(struct mp_queue *mq, struct mp_txhead *head,
 	struct virtio_net_hdr hdr;
 	int need;
 
-	if (!user_backed_iter(from) || total < hdr_sz + ETH_HLEN)
+	if (!iter_is_iovec(from) || total < hdr_sz + ETH_HLEN)
 		return -EINVAL;
 	if (total - hdr_sz > MP_TX_LONGEST)
 		return -EMSGSIZE;
-	if (!copy_from_iter_full(&hdr, sizeof(hdr), from))
-		return -EFAULT;
-	iov_iter_advance(from, hdr_sz - sizeof(hdr));
 
 	head->len = total - hdr_sz;
 	head->have = 0;
+	if (!mp_txhead_begin(head, &hdr, hdr_sz, from))
+		return -EFAULT;
 	head->offload = (struct mp_offload) {
 		.flags		= hdr.flags,
 		.gso_type	= hdr.gso_type,
@@ -597,25 +655,19 @@ static int mp_txhead_read(struct mp_queue *mq, struct mp_txhead *head,
 		.csum_start	= tun_vnet16_to_cpu(flags, hdr.csum_start),
 		.csum_offset	= tun_vnet16_to_cpu(flags, hdr.csum_offset),
 	};
-	if (head->len <= MP_TX_WHOLE) {
-		if (!mp_txhead_copy(head, from, head->len))
-			return -EFAULT;
+	if (head->have == head->len) {
 		mp_txhead_pad(head);
 		return 0;
 	}
 
-	do {
+	for (;;) {
 		need = mp_offload_hdrs(&head->offload, head->data, head->have,
 				       head->len);
-		if (need < 0)
-			return need;
+		if (need <= (int)head->have)
+			return min(need, 0);
 		if (!mp_txhead_copy(head, from, need))
 			return -EFAULT;
-		need = mp_offload_hdrs(&head->offload, head->data, head->have,
-				       head->len);
-	} while (need > (int)head->have);
-
-	return min(need, 0);
+	}
 }
 
 /* Of a frame that was copied whole: how much of it are headers. */
@@ -713,8 +765,9 @@ static int mp_tx_refuse(struct mp_queue *mq, int err)
 /* Add @len bytes at @dma to the frame at the end of the FIFO.  @follows: they
  * lie behind those that were added last.
  */
-static void mp_tx_add_seg(struct mp_tx *tx, struct mpassthru_txframe *frame,
-			  dma_addr_t dma, unsigned int len, bool follows)
+static inline void mp_tx_add_seg(struct mp_tx *tx,
+				 struct mpassthru_txframe *frame,
+				 dma_addr_t dma, unsigned int len, bool follows)
 {
 	struct mpassthru_txseg *seg;
 
@@ -744,9 +797,10 @@ static bool mp_txbuf_before(const struct mp_txbuf *prev,
 		page_to_pfn(prev->page->page) + 1 == page_to_pfn(page->page));
 }
 
-static void mp_tx_add_page(struct mp_tx *tx, struct mpassthru_txframe *frame,
-			   struct mp_txslot *slot, struct mp_page *page,
-			   unsigned int offset, unsigned int len)
+static inline void mp_tx_add_page(struct mp_tx *tx,
+				  struct mpassthru_txframe *frame,
+				  struct mp_txslot *slot, struct mp_page *page,
+				  unsigned int offset, unsigned int len)
 {
 	u32 idx = slot->buf + slot->nr_bufs++;
 
@@ -831,29 +885,28 @@ static void mp_tx_abort(struct mp_tx *tx)
 /* Payload whose pages are all pinned.  -ENOENT when one is not, or when that is
  * more than fits.
  */
-static int mp_tx_add_hits(struct mp_queue *mq, struct iov_iter from)
+static int mp_tx_add_hits(struct mp_queue *mq, const struct iov_iter *from)
 {
 	struct mp_tx *tx = mq->tx;
 	u32 idx = tx->txq.posted;
 	struct mpassthru_txframe *frame = mp_txframe(tx, idx);
 	struct mp_txslot *slot = mp_txslot(tx, idx);
-	struct mp_page *pages[MPASSTHRU_TX_SEGS];
+	size_t skip = from->iov_offset, left = iov_iter_count(from), len, part;
+	struct mp_page *pages[MPASSTHRU_TX_SEGS] __uninitialized;
+	const struct iovec *iov = iter_iov(from);
 	unsigned long addr;
-	size_t len, part;
 	int n, got, i;
 
-	while (iov_iter_count(&from)) {
-		addr = (unsigned long)iter_iov_addr(&from);
-		len = min(iter_iov_len(&from), iov_iter_count(&from));
-		if (!len) {
-			iov_iter_advance(&from, 0);
+	for (; left; iov++, skip = 0) {
+		len = min(iov->iov_len - skip, left);
+		if (!len)
 			continue;
-		}
+		addr = (unsigned long)iov->iov_base + skip;
+		left -= len;
 		n = DIV_ROUND_UP(offset_in_page(addr) + len, PAGE_SIZE);
 		if (n + slot->nr_bufs > MPASSTHRU_TX_SEGS)
 			return -ENOENT;
 		got = mp_pages_find(tx->mem, addr, pages, n);
-		iov_iter_advance(&from, len);
 		for (i = 0; i < got; i++) {
 			part = min_t(size_t, len, PAGE_SIZE -
 				     offset_in_page(addr));
@@ -898,7 +951,7 @@ static int mp_tx_post_hit(struct mp_queue *mq, struct kiocb *iocb,
 		goto out;
 	}
 	if (head.have != head.len) {
-		err = mp_tx_add_hits(mq, from);
+		err = mp_tx_add_hits(mq, &from);
 		if (unlikely(err)) {
 			mp_tx_abort(mq->tx);
 			goto out;
