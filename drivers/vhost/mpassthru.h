@@ -7,6 +7,7 @@
 #include <linux/netdevice.h>
 #include <linux/workqueue.h>
 #include <net/sock.h>
+#include <trace/events/mpassthru.h>
 
 struct iov_iter;
 struct kiocb;

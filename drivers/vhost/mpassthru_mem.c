@@ -152,14 +152,15 @@ static void mp_mem_uncharge(struct mp_mem *mem)
 static void mp_mem_trace_pin(const struct mp_mem *mem, unsigned long index,
 			     int err)
 {
-	trace_mpassthru_pin(mem->ifindex, mem->queue, mem->dir == DMA_TO_DEVICE,
-			    index << PAGE_SHIFT, err);
+	trace_mpassthru_pin(mem->net_cookie, mem->ifindex, mem->queue,
+			    mem->dir == DMA_TO_DEVICE, index << PAGE_SHIFT,
+			    err);
 }
 
 static void mp_mem_trace_unpin(const struct mp_mem *mem, unsigned long index,
 			       enum mp_unpin_reason reason)
 {
-	trace_mpassthru_unpin(mem->ifindex, mem->queue,
+	trace_mpassthru_unpin(mem->net_cookie, mem->ifindex, mem->queue,
 			      mem->dir == DMA_TO_DEVICE, index << PAGE_SHIFT,
 			      reason);
 }

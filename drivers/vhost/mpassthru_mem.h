@@ -72,6 +72,7 @@ struct mp_page {
  * @work: unpins what is dead or idle; has a reference while it is pending
  * @refs: references
  * @dev: device that the addresses are for, constant once pages are looked up
+ * @net_cookie: of the network namespace of that device, constant likewise
  * @ifindex: of that device, constant likewise
  * @queue: index of its queue, constant likewise
  * @dir: what the device does to the pages, constant
@@ -112,6 +113,7 @@ struct mp_mem {
 	struct delayed_work		work;
 	refcount_t			refs;
 	struct device			*dev;
+	u64				net_cookie;
 	int				ifindex;
 	unsigned int			queue;
 	enum dma_data_direction		dir;

@@ -427,6 +427,7 @@ static int mp_rx_set_mem(struct mp_queue *mq, struct net_device *dev,
 		return -EAGAIN;
 
 	(*mem)->dev = dev->dev.parent;
+	(*mem)->net_cookie = dev_net(dev)->net_cookie;
 	(*mem)->ifindex = dev->ifindex;
 	(*mem)->queue = mq->index;
 	mq->mem = *mem;

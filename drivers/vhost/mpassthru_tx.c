@@ -303,6 +303,7 @@ static int mp_tx_start_locked(struct mp_queue *mq, struct mp_tx **new,
 	if (err)
 		return err;
 	(*mem)->dev = shared->dev->dev.parent;
+	(*mem)->net_cookie = dev_net(shared->dev)->net_cookie;
 	(*mem)->ifindex = shared->dev->ifindex;
 	(*mem)->queue = mq->index;
 	if (tx) {

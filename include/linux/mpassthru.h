@@ -302,38 +302,6 @@ struct mpassthru_port {
 	struct mpassthru_txq __rcu	*txq[MPASSTHRU_QUEUES];
 };
 
-/* Reasons of the mp device, here for <trace/events/mpassthru.h>. */
-
-/* Why a frame was copied: why its buffer was paired with a bounce page, but for
- * the last.
- */
-enum mp_bounce_reason {
-	MP_BOUNCE_NONE,
-	MP_BOUNCE_CROSS,	/* crosses into a page that is not adjacent */
-	MP_BOUNCE_PIN,		/* not pinned, see mp_page_get() */
-	MP_BOUNCE_MASK,		/* out of reach of the device */
-	MP_BOUNCE_FRAG,		/* the frame would span several segments */
-	MP_BOUNCE_MOVED,	/* its page was unmapped since it was posted */
-	MP_BOUNCE_MAX
-};
-
-/* Why a frame that is sent goes by an skb. */
-enum mp_fallback_reason {
-	MP_FALLBACK_EGRESS,	/* somebody wants to see it */
-	MP_FALLBACK_FRAME,	/* the NIC cannot send it */
-	MP_FALLBACK_BEHIND,	/* one before went by an skb */
-	MP_FALLBACK_RESET,	/* the NIC was reset just now */
-	MP_FALLBACK_MAX
-};
-
-/* Why a page is unpinned. */
-enum mp_unpin_reason {
-	MP_UNPIN_EVICTED,	/* to make room for another one */
-	MP_UNPIN_IDLE,
-	MP_UNPIN_INVALIDATED,	/* its mapping changed */
-	MP_UNPIN_CLOSED,	/* nothing is pinned any more */
-};
-
 #if IS_ENABLED(CONFIG_NET_MPASSTHRU)
 
 DECLARE_STATIC_KEY_FALSE(mpassthru_needed_key);

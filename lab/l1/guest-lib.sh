@@ -251,8 +251,13 @@ guest_expect() {
 }
 
 # guest_run COMMAND: in the guest; its output and its status. What is run has a
-# time limit of its own.
+# time limit of its own. It is one line: each line of several would be answered, and
+# the next that is run would get the answer of another.
 guest_run() {
+	if [[ $* = *$'\n'* ]]; then
+		echo "guest_run: more than one line: $*" >&2
+		return 99
+	fi
 	if ! printf '%s\n' "$*" >&7 ||
 	   ! guest_expect 60 @exit; then
 		return 99

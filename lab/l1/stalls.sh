@@ -4,8 +4,8 @@
 # administrator has a qdisc), and by macvtap.
 #
 # BQL of the guest's driver says how often frames were posted and none was completed
-# for 40 ms, and how many bytes are on their way. That is told by what the host gives
-# back: a host that waits for a moderated interrupt shows.
+# for 40 ms (it may count 20 ms already), and how many bytes are on their way. That is
+# told by what the host gives back: a host that waits for a moderated interrupt shows.
 #
 # shellcheck disable=SC2317 # functions are called by way of check
 . /src/lab/l1/lib.sh
@@ -14,7 +14,6 @@
 
 seconds=${1:-8}
 bql=/sys/class/net/eth0/queues/tx-0/byte_queue_limits
-declare -A STALLS
 
 check() {
 	guest_check "stalls/$1" "${@:2}"
@@ -22,19 +21,20 @@ check() {
 
 # sent WAY: TCP from the guest, and what BQL says of it.
 sent() {
-	local way=$1 rate inflight
+	local text rate stalls inflight limit
 
-	tcp_tx 2 >/dev/null
-	guest_run "echo 40 >$bql/stall_thrs; rm -f /tmp/inflight;
-		(i=0; while [ \$i -lt $((seconds * 10)) ]; do cat $bql/inflight;
-		usleep 50000; i=\$((i + 1)); done >/tmp/inflight) >/dev/null 2>&1 &"
+	text=$(tcp_tx 2) || { echo "$text"; return 1; }
+	guest_run "echo 40 >$bql/stall_thrs && rm -f /tmp/inflight" || return
+	guest_run "(i=0; while [ \$i -lt $((seconds * 10)) ]; do cat $bql/inflight; \
+		usleep 50000; i=\$((i + 1)); done >/tmp/inflight) >/dev/null 2>&1 &" ||
+		return
 	rate=$(tcp_tx "$seconds") || { echo "$rate"; return 1; }
-	STALLS[$way]=$(guest_run "cat $bql/stall_cnt")
-	inflight=$(guest_run "awk '{ n += \$1 } END { printf \"%d\", n / NR }' \
-		/tmp/inflight; echo") || return
-	echo "${STALLS[$way]} stalls, $inflight bytes in flight, limit" \
-		"$(guest_run "cat $bql/limit"), $rate Mbit/s"
-	echo "${STALLS[$way]}" >"/lab/stalls-$way"
+	stalls=$(guest_run "cat $bql/stall_cnt") || { echo "$stalls"; return 1; }
+	inflight=$(guest_run "awk '{ n += \$1 } END { printf \"%d\\n\", n / NR }' \
+		/tmp/inflight") || { echo "$inflight"; return 1; }
+	limit=$(guest_run "cat $bql/limit") || { echo "$limit"; return 1; }
+	echo "$stalls" >"/lab/stalls-$1"
+	echo "$stalls stalls, $inflight bytes in flight, limit $limit, $rate Mbit/s"
 }
 
 # way NAME BACKEND [copy]: a guest of its own for each.

@@ -7,6 +7,43 @@
 
 #include <linux/mpassthru.h>
 #include <linux/tracepoint.h>
+#include <net/net_namespace.h>
+
+/* Reasons, also for the counters of the mp device. */
+#ifndef __MPASSTHRU_DECLARE_TRACE_ENUMS_ONCE_ONLY
+#define __MPASSTHRU_DECLARE_TRACE_ENUMS_ONCE_ONLY
+
+/* Why a frame was copied: why its buffer was paired with a bounce page, but for
+ * the last.
+ */
+enum mp_bounce_reason {
+	MP_BOUNCE_NONE,
+	MP_BOUNCE_CROSS,	/* crosses into a page that is not adjacent */
+	MP_BOUNCE_PIN,		/* not pinned, see mp_page_get() */
+	MP_BOUNCE_MASK,		/* out of reach of the device */
+	MP_BOUNCE_FRAG,		/* the frame would span several segments */
+	MP_BOUNCE_MOVED,	/* its page was unmapped since it was posted */
+	MP_BOUNCE_MAX
+};
+
+/* Why a frame that is sent goes by an skb. */
+enum mp_fallback_reason {
+	MP_FALLBACK_EGRESS,	/* somebody wants to see it */
+	MP_FALLBACK_FRAME,	/* the NIC cannot send it */
+	MP_FALLBACK_BEHIND,	/* one before went by an skb */
+	MP_FALLBACK_RESET,	/* the NIC was reset just now */
+	MP_FALLBACK_MAX
+};
+
+/* Why a page is unpinned. */
+enum mp_unpin_reason {
+	MP_UNPIN_EVICTED,	/* to make room for another one */
+	MP_UNPIN_IDLE,
+	MP_UNPIN_INVALIDATED,	/* its mapping changed */
+	MP_UNPIN_CLOSED,	/* nothing is pinned any more */
+};
+
+#endif /* __MPASSTHRU_DECLARE_TRACE_ENUMS_ONCE_ONLY */
 
 /*
  * What moves an index of a FIFO is traced before that is seen at the other end,
@@ -16,15 +53,19 @@
  * one is waited for: where there is a FIFO, there is its device.
  */
 #define MP_QUEUE_ENTRY(q)						\
+	__field(u64, net_cookie)					\
 	__string(dev, (q)->port->dev->name)				\
 	__field(int, ifindex)						\
 	__field(unsigned int, queue)
 #define MP_QUEUE_ASSIGN(q)						\
+	__entry->net_cookie = dev_net((q)->port->dev)->net_cookie;	\
 	__assign_str(dev);						\
 	__entry->ifindex = (q)->port->dev->ifindex;			\
 	__entry->queue = (q)->queue
 #define MP_QUEUE_FMT	"dev=%s queue=%u"
 #define MP_QUEUE_ARGS	__get_str(dev), __entry->queue
+#define MP_NET_FMT	" net_cookie=%llu"
+#define MP_NET_ARG	__entry->net_cookie
 
 TRACE_DEFINE_ENUM(MP_BOUNCE_CROSS);
 TRACE_DEFINE_ENUM(MP_BOUNCE_PIN);
@@ -66,16 +107,18 @@ TRACE_DEFINE_ENUM(MP_UNPIN_CLOSED);
 			 { MP_UNPIN_CLOSED,		"closed" })
 
 #define show_mp_rx_flags(flags)						\
-	__print_flags(flags, "|",					\
-		      { MPASSTHRU_RX_BAD,		"bad" },	\
-		      { MPASSTHRU_RX_CSUM_OK,		"csum_ok" })
+	((flags) ? __print_flags(flags, "|",				\
+			{ MPASSTHRU_RX_BAD,		"bad" },	\
+			{ MPASSTHRU_RX_CSUM_OK,		"csum_ok" }) :	\
+		   "none")
 
 #define show_mp_tx_flags(flags)						\
-	__print_flags(flags, "|",					\
-		      { MPASSTHRU_TX_CSUM,		"csum" },	\
-		      { MPASSTHRU_TX_GSO,		"gso" },	\
-		      { MPASSTHRU_TX_UDP,		"udp" },	\
-		      { MPASSTHRU_TX_IPV4,		"ipv4" })
+	((flags) ? __print_flags(flags, "|",				\
+			{ MPASSTHRU_TX_CSUM,		"csum" },	\
+			{ MPASSTHRU_TX_GSO,		"gso" },	\
+			{ MPASSTHRU_TX_UDP,		"udp" },	\
+			{ MPASSTHRU_TX_IPV4,		"ipv4" }) :	\
+		   "none")
 
 /* Receive */
 
@@ -102,9 +145,9 @@ TRACE_EVENT(mpassthru_rx_post,
 		__entry->bounced = bounced;
 	),
 
-	TP_printk(MP_QUEUE_FMT " idx=%u len=%u segs=%u bounced=%u",
+	TP_printk(MP_QUEUE_FMT " idx=%u len=%u segs=%u bounced=%u" MP_NET_FMT,
 		  MP_QUEUE_ARGS, __entry->idx, __entry->len, __entry->nr_segs,
-		  __entry->bounced)
+		  __entry->bounced, MP_NET_ARG)
 );
 
 TRACE_EVENT(mpassthru_rx_arm,
@@ -123,7 +166,8 @@ TRACE_EVENT(mpassthru_rx_arm,
 		__entry->idx = rxq->armed;
 	),
 
-	TP_printk(MP_QUEUE_FMT " idx=%u", MP_QUEUE_ARGS, __entry->idx)
+	TP_printk(MP_QUEUE_FMT " idx=%u" MP_NET_FMT,
+		  MP_QUEUE_ARGS, __entry->idx, MP_NET_ARG)
 );
 
 TRACE_EVENT(mpassthru_rx_fill,
@@ -147,9 +191,9 @@ TRACE_EVENT(mpassthru_rx_fill,
 		__entry->flags = flags;
 	),
 
-	TP_printk(MP_QUEUE_FMT " idx=%u len=%u flags=%s",
+	TP_printk(MP_QUEUE_FMT " idx=%u len=%u flags=%s" MP_NET_FMT,
 		  MP_QUEUE_ARGS, __entry->idx, __entry->len,
-		  show_mp_rx_flags(__entry->flags))
+		  show_mp_rx_flags(__entry->flags), MP_NET_ARG)
 );
 
 TRACE_EVENT(mpassthru_rx_bounce,
@@ -173,21 +217,21 @@ TRACE_EVENT(mpassthru_rx_bounce,
 		__entry->reason = reason;
 	),
 
-	TP_printk(MP_QUEUE_FMT " idx=%u len=%u reason=%s",
+	TP_printk(MP_QUEUE_FMT " idx=%u len=%u reason=%s" MP_NET_FMT,
 		  MP_QUEUE_ARGS, __entry->idx, __entry->len,
-		  show_mp_bounce(__entry->reason))
+		  show_mp_bounce(__entry->reason), MP_NET_ARG)
 );
 
 TRACE_EVENT(mpassthru_rx_complete,
 
-	TP_PROTO(const struct mpassthru_rxq *rxq, u32 idx, long res),
+	TP_PROTO(const struct mpassthru_rxq *rxq, u32 idx, int res),
 
 	TP_ARGS(rxq, idx, res),
 
 	TP_STRUCT__entry(
 		MP_QUEUE_ENTRY(rxq)
 		__field(u32, idx)
-		__field(long, res)
+		__field(int, res)
 	),
 
 	TP_fast_assign(
@@ -196,8 +240,8 @@ TRACE_EVENT(mpassthru_rx_complete,
 		__entry->res = res;
 	),
 
-	TP_printk(MP_QUEUE_FMT " idx=%u res=%ld", MP_QUEUE_ARGS, __entry->idx,
-		  __entry->res)
+	TP_printk(MP_QUEUE_FMT " idx=%u res=%d" MP_NET_FMT,
+		  MP_QUEUE_ARGS, __entry->idx, __entry->res, MP_NET_ARG)
 );
 
 DECLARE_EVENT_CLASS(mpassthru_rx_range,
@@ -218,8 +262,8 @@ DECLARE_EVENT_CLASS(mpassthru_rx_range,
 		__entry->count = count;
 	),
 
-	TP_printk(MP_QUEUE_FMT " first=%u count=%u", MP_QUEUE_ARGS,
-		  __entry->first, __entry->count)
+	TP_printk(MP_QUEUE_FMT " first=%u count=%u" MP_NET_FMT,
+		  MP_QUEUE_ARGS, __entry->first, __entry->count, MP_NET_ARG)
 );
 
 DEFINE_EVENT_CONDITION(mpassthru_rx_range, mpassthru_rx_disarm,
@@ -259,9 +303,9 @@ TRACE_EVENT(mpassthru_tx_post,
 		__entry->flags = frame->flags;
 	),
 
-	TP_printk(MP_QUEUE_FMT " idx=%u len=%u segs=%u flags=%s",
+	TP_printk(MP_QUEUE_FMT " idx=%u len=%u segs=%u flags=%s" MP_NET_FMT,
 		  MP_QUEUE_ARGS, __entry->idx, __entry->len, __entry->nr_segs,
-		  show_mp_tx_flags(__entry->flags))
+		  show_mp_tx_flags(__entry->flags), MP_NET_ARG)
 );
 
 TRACE_EVENT(mpassthru_tx_push,
@@ -280,7 +324,8 @@ TRACE_EVENT(mpassthru_tx_push,
 		__entry->idx = txq->pushed;
 	),
 
-	TP_printk(MP_QUEUE_FMT " idx=%u", MP_QUEUE_ARGS, __entry->idx)
+	TP_printk(MP_QUEUE_FMT " idx=%u" MP_NET_FMT,
+		  MP_QUEUE_ARGS, __entry->idx, MP_NET_ARG)
 );
 
 TRACE_EVENT(mpassthru_tx_fallback,
@@ -302,8 +347,9 @@ TRACE_EVENT(mpassthru_tx_fallback,
 		__entry->reason = reason;
 	),
 
-	TP_printk(MP_QUEUE_FMT " idx=%u reason=%s", MP_QUEUE_ARGS,
-		  __entry->idx, show_mp_fallback(__entry->reason))
+	TP_printk(MP_QUEUE_FMT " idx=%u reason=%s" MP_NET_FMT,
+		  MP_QUEUE_ARGS, __entry->idx,
+		  show_mp_fallback(__entry->reason), MP_NET_ARG)
 );
 
 DECLARE_EVENT_CLASS(mpassthru_tx_range,
@@ -324,8 +370,8 @@ DECLARE_EVENT_CLASS(mpassthru_tx_range,
 		__entry->count = count;
 	),
 
-	TP_printk(MP_QUEUE_FMT " first=%u count=%u", MP_QUEUE_ARGS,
-		  __entry->first, __entry->count)
+	TP_printk(MP_QUEUE_FMT " first=%u count=%u" MP_NET_FMT,
+		  MP_QUEUE_ARGS, __entry->first, __entry->count, MP_NET_ARG)
 );
 
 DEFINE_EVENT(mpassthru_tx_range, mpassthru_tx_done,
@@ -361,58 +407,62 @@ DEFINE_EVENT_CONDITION(mpassthru_tx_range, mpassthru_tx_rewind,
 
 TRACE_EVENT(mpassthru_pin,
 
-	TP_PROTO(int ifindex, unsigned int queue, bool tx, unsigned long addr,
-		 int err),
+	TP_PROTO(u64 net_cookie, int ifindex, unsigned int queue, bool tx,
+		 unsigned long addr, int err),
 
-	TP_ARGS(ifindex, queue, tx, addr, err),
+	TP_ARGS(net_cookie, ifindex, queue, tx, addr, err),
 
 	TP_STRUCT__entry(
+		__field(u64, net_cookie)
+		__field(unsigned long, addr)
 		__field(int, ifindex)
 		__field(unsigned int, queue)
-		__field(bool, tx)
-		__field(unsigned long, addr)
 		__field(int, err)
+		__field(bool, tx)
 	),
 
 	TP_fast_assign(
+		__entry->net_cookie = net_cookie;
+		__entry->addr = addr;
 		__entry->ifindex = ifindex;
 		__entry->queue = queue;
-		__entry->tx = tx;
-		__entry->addr = addr;
 		__entry->err = err;
+		__entry->tx = tx;
 	),
 
-	TP_printk("ifindex=%d queue=%u dir=%s addr=0x%lx err=%d",
+	TP_printk("ifindex=%d queue=%u dir=%s addr=0x%lx err=%d" MP_NET_FMT,
 		  __entry->ifindex, __entry->queue, __entry->tx ? "tx" : "rx",
-		  __entry->addr, __entry->err)
+		  __entry->addr, __entry->err, MP_NET_ARG)
 );
 
 TRACE_EVENT(mpassthru_unpin,
 
-	TP_PROTO(int ifindex, unsigned int queue, bool tx, unsigned long addr,
-		 enum mp_unpin_reason reason),
+	TP_PROTO(u64 net_cookie, int ifindex, unsigned int queue, bool tx,
+		 unsigned long addr, enum mp_unpin_reason reason),
 
-	TP_ARGS(ifindex, queue, tx, addr, reason),
+	TP_ARGS(net_cookie, ifindex, queue, tx, addr, reason),
 
 	TP_STRUCT__entry(
+		__field(u64, net_cookie)
+		__field(unsigned long, addr)
 		__field(int, ifindex)
 		__field(unsigned int, queue)
-		__field(bool, tx)
-		__field(unsigned long, addr)
 		__field(unsigned int, reason)
+		__field(bool, tx)
 	),
 
 	TP_fast_assign(
+		__entry->net_cookie = net_cookie;
+		__entry->addr = addr;
 		__entry->ifindex = ifindex;
 		__entry->queue = queue;
-		__entry->tx = tx;
-		__entry->addr = addr;
 		__entry->reason = reason;
+		__entry->tx = tx;
 	),
 
-	TP_printk("ifindex=%d queue=%u dir=%s addr=0x%lx reason=%s",
+	TP_printk("ifindex=%d queue=%u dir=%s addr=0x%lx reason=%s" MP_NET_FMT,
 		  __entry->ifindex, __entry->queue, __entry->tx ? "tx" : "rx",
-		  __entry->addr, show_mp_unpin(__entry->reason))
+		  __entry->addr, show_mp_unpin(__entry->reason), MP_NET_ARG)
 );
 
 #endif /* _TRACE_MPASSTHRU_H */

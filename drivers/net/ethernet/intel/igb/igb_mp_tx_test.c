@@ -5,6 +5,7 @@
  */
 
 #include <kunit/test.h>
+#include <linux/etherdevice.h>
 #include <linux/if_ether.h>
 
 #define IGB_MP_TX_TEST_FRAMES	64
@@ -12,8 +13,28 @@
 
 struct igb_mp_tx_test {
 	struct igb_ring		ring;
+	struct mpassthru_port	port;
 	struct mpassthru_txq	txq;
 };
+
+static void igb_mp_tx_test_free_netdev(void *dev)
+{
+	free_netdev(dev);
+}
+
+/* A port with a device: tracepoints tell its name. */
+static void igb_mp_tx_test_port(struct kunit *test, struct igb_mp_tx_test *t)
+{
+	struct net_device *dev = alloc_etherdev(0);
+
+	KUNIT_ASSERT_NOT_NULL(test, dev);
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test,
+						  igb_mp_tx_test_free_netdev,
+						  dev));
+	t->port.dev = dev;
+	t->txq.port = &t->port;
+}
 
 static struct igb_mp_tx_test *igb_mp_tx_test_init(struct kunit *test)
 {
@@ -35,6 +56,7 @@ static struct igb_mp_tx_test *igb_mp_tx_test_init(struct kunit *test)
 					     GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, ring->tx_buffer_info);
 
+	igb_mp_tx_test_port(test, t);
 	txq = &t->txq;
 	txq->mask = IGB_MP_TX_TEST_FRAMES - 1;
 	txq->frames = kunit_kcalloc(test, IGB_MP_TX_TEST_FRAMES,
