@@ -41,6 +41,7 @@
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/uio.h>
+#include <linux/unaligned.h>
 #include <linux/virtio_net.h>
 #include <net/ip.h>
 #include <trace/events/mpassthru.h>
@@ -570,27 +571,36 @@ static void mp_txhead_pad(struct mp_txhead *head)
 	head->have = ETH_ZLEN;
 }
 
-/* A constant length, so that it takes a handful of instructions. */
+/* Of a constant, even length, for it to take a handful of instructions. */
 static __always_inline bool mp_copy_head(void *to, const void __user *from,
 					 size_t len)
 {
+	u64 v64;
+	u32 v32;
+	u16 v16;
+
+	BUILD_BUG_ON(!__builtin_constant_p(len) || len % sizeof(v16));
 	if (!IS_ENABLED(CONFIG_HAVE_EFFICIENT_UNALIGNED_ACCESS))
 		return !copy_from_user(to, from, len);
 	if (!user_read_access_begin(from, len))
 		return false;
 
-	for (; len >= sizeof(u64); len -= sizeof(u64)) {
-		unsafe_get_user(*(u64 *)to, (const u64 __user *)from, fault);
-		to += sizeof(u64);
-		from += sizeof(u64);
+	for (; len >= sizeof(v64); len -= sizeof(v64)) {
+		unsafe_get_user(v64, (const u64 __user *)from, fault);
+		put_unaligned(v64, (u64 *)to);
+		to += sizeof(v64);
+		from += sizeof(v64);
 	}
-	if (len & sizeof(u32)) {
-		unsafe_get_user(*(u32 *)to, (const u32 __user *)from, fault);
-		to += sizeof(u32);
-		from += sizeof(u32);
+	if (len & sizeof(v32)) {
+		unsafe_get_user(v32, (const u32 __user *)from, fault);
+		put_unaligned(v32, (u32 *)to);
+		to += sizeof(v32);
+		from += sizeof(v32);
 	}
-	if (len & sizeof(u16))
-		unsafe_get_user(*(u16 *)to, (const u16 __user *)from, fault);
+	if (len & sizeof(v16)) {
+		unsafe_get_user(v16, (const u16 __user *)from, fault);
+		put_unaligned(v16, (u16 *)to);
+	}
 	user_read_access_end();
 	return true;
 
@@ -884,7 +894,8 @@ static void mp_tx_abort(struct mp_tx *tx)
 }
 
 /* Payload whose pages are all pinned.  -ENOENT when one is not, or when that is
- * more than fits.
+ * more than fits.  @from is an array of segments, as mp_txhead_read() has seen
+ * to: nothing of it has to be advanced.
  */
 static int mp_tx_add_hits(struct mp_queue *mq, const struct iov_iter *from)
 {
@@ -894,7 +905,7 @@ static int mp_tx_add_hits(struct mp_queue *mq, const struct iov_iter *from)
 	struct mp_txslot *slot = mp_txslot(tx, idx);
 	size_t skip = from->iov_offset, left = iov_iter_count(from), len, part;
 	struct mp_page *pages[MPASSTHRU_TX_SEGS] __uninitialized;
-	const struct iovec *iov = iter_iov(from);
+	const struct iovec *iov = from->__iov;
 	unsigned long addr;
 	int n, got, i;
 

@@ -379,7 +379,7 @@ static int tx_post_iov(struct kunit *test, int i, const struct iovec *iov,
 	int err;
 
 	t->iocbs[i].ki_complete = tx_done;
-	t->iocbs[i].ki_pos = TX_HDR;
+	t->iocbs[i].ki_pos = t->mq->vnet_hdr_sz;
 	iov_iter_init(&from, ITER_SOURCE, iov, n, iov_length(iov, n));
 	current->flags &= ~PF_KTHREAD;
 	err = mp_tx_post(t->mq, &t->iocbs[i], &from);
@@ -646,6 +646,62 @@ static void tx_bad_memory_is_dropped(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mp_tx_flush(t->mq), 2);
 }
 
+/* Header and frame in one segment, wherever that begins. */
+static void tx_one_segment(struct kunit *test)
+{
+	static const unsigned int hdrs[] = { 10, 12, 24 };
+	static const unsigned int lens[] = { 14, 60, 256, 257, 1514 };
+	struct tx_test *t = test->priv;
+	struct iovec iov;
+	int i, off, err;
+
+	/* No header asks for anything, wherever it begins. */
+	KUNIT_ASSERT_EQ(test, 0, clear_user((void __user *)t->addr, 32));
+	memset(t->data, 0, 32);
+	for (i = 0; i < ARRAY_SIZE(hdrs) * ARRAY_SIZE(lens) * 8; i++) {
+		unsigned int hdr = hdrs[i / 8 / ARRAY_SIZE(lens)];
+		unsigned int len = lens[i / 8 % ARRAY_SIZE(lens)];
+
+		off = i % 8;
+		t->mq->vnet_hdr_sz = hdr;
+		iov.iov_base = (void __user *)t->addr + off;
+		iov.iov_len = hdr + len;
+		err = tx_post_iov(test, 0, &iov, 1);
+		KUNIT_EXPECT_EQ(test, err, len <= 256 ? max(hdr + len, hdr + 60) :
+							-EIOCBQUEUED);
+		mp_tx_flush(t->mq);
+		KUNIT_EXPECT_EQ(test, t->sent_len, max(len, 60));
+		KUNIT_EXPECT_MEMEQ(test, t->sent, t->data + off + hdr, len);
+		tx_sent(t, 1);
+		mp_tx_flush(t->mq);
+	}
+}
+
+/* In each part that is copied, and in no more than that, memory is not there. */
+static void tx_bad_head_is_dropped(struct kunit *test)
+{
+	static const unsigned int there[] = { 5, TX_HDR + 6, TX_HDR + 30 };
+	static const unsigned int lens[] = { 1514, 1514, 60 };
+	struct tx_test *t = test->priv;
+	struct iovec iov;
+	int i;
+
+	vm_munmap(t->addr + PAGE_SIZE, PAGE_SIZE);
+	for (i = 0; i < ARRAY_SIZE(there); i++) {
+		iov.iov_base = (void __user *)t->addr + PAGE_SIZE - there[i];
+		iov.iov_len = TX_HDR + lens[i];
+		KUNIT_EXPECT_EQ(test, tx_post_iov(test, 0, &iov, 1), -EFAULT);
+	}
+	KUNIT_EXPECT_EQ(test, t->mq->stats.tx_errors, ARRAY_SIZE(there));
+	iov.iov_base = (void __user *)t->addr;
+	iov.iov_len = TX_HDR + 1000;
+	KUNIT_EXPECT_EQ(test, tx_post_iov(test, 0, &iov, 1), -EIOCBQUEUED);
+	mp_tx_flush(t->mq);
+	KUNIT_EXPECT_MEMEQ(test, t->sent, t->data + TX_HDR, 1000);
+	tx_sent(t, 1);
+	KUNIT_EXPECT_EQ(test, mp_tx_flush(t->mq), 1);
+}
+
 static struct kunit_case tx_cases[] = {
 	KUNIT_CASE(tx_sends_what_was_posted),
 	KUNIT_CASE(tx_short_is_copied),
@@ -655,6 +711,8 @@ static struct kunit_case tx_cases[] = {
 	KUNIT_CASE(tx_stop_gives_back),
 	KUNIT_CASE(tx_stop_waits_for_the_ring),
 	KUNIT_CASE(tx_bad_memory_is_dropped),
+	KUNIT_CASE(tx_one_segment),
+	KUNIT_CASE(tx_bad_head_is_dropped),
 	{}
 };
 

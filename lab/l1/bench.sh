@@ -18,6 +18,7 @@ SIZES=${SIZES:-64 256 512 1024 1514}
 ROUNDS=${ROUNDS:-5}
 FRAMES=${FRAMES:-16384}
 GUEST_NET=rx_queue_size=1024
+[ $((FRAMES % 4)) = 0 ] || { echo "FRAMES is for 1, 2 and 4 queues" >&2; exit 1; }
 what=$1
 shift
 # What is copied does not vary.
@@ -145,8 +146,8 @@ pktgen() {
 # burst depends on how fast the emulation happens to be: long bursts, so that it
 # does not matter much.
 # With several queues, a burst is of one flow (it is one skb, so many times), the next
-# of another: RSS says which queue has it, and so each has what one has alone. All CPUs
-# of the guest are one of the host's.
+# of another, at random: RSS says which queue has it. What comes at a time is what one
+# queue has alone; not all have as many. All CPUs of the guest are one of the host's.
 # run_rx BACKEND SIZE [-]: the last, not to be counted.
 run_rx() {
 	local backend=$1 size=$2 mac flows='' before after frames

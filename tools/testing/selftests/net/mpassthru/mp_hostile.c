@@ -523,6 +523,7 @@ TEST_F_TIMEOUT(hostile, across_regions, CLOCK_TEST)
 	frame_build(&self->w.peer.frame, want, self->w.peer.seq, sizeof(want));
 	ASSERT_TRUE(fill_buffer(&self->w, g, 1, &self->f, want));
 	ASSERT_EQ(0, vhost_set_mem(&g->vhost, area, 2));
+	ASSERT_TRUE(fill_buffer(&self->w, g, 1, &self->f, want));
 	/* 700 bytes of the one buffer are in the first region. */
 	g->buf[0].sg[0].addr = GUEST_BASE + half - 700;
 	g->buf[0].wild = true;

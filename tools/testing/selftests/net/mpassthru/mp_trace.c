@@ -878,43 +878,51 @@ static const char *no_second(void)
 	return max < 2 ? "the NIC has one queue" : NULL;
 }
 
-static int open_second(struct wire *w, struct guest *g, struct send *s)
-{
-	const struct guest_config cfg = {
-		.features = BIT_V1 | BIT_MRG, .bufs = 16, .room = SEND_ROOM(32),
-	};
-	char msg[256];
-	int err;
-
-	err = wire_open_unbound(w) ?:
-	      nic_set_queues(w->sock, w->dev, 2) ?:
-	      nic_wait_running(w->sock, w->dev);
-	if (err)
-		return err;
-	w->fd = mp_open();
-	if (w->fd < 0)
-		return w->fd;
-	err = mp_bind_queue(w->fd, w->dev, 1, msg, sizeof(msg));
-	if (err) {
-		say("%s (%s)", strerror(-err), msg);
-		return err;
-	}
-	err = nic_wait_running(w->sock, w->dev) ?: guest_open(g, &cfg) ?:
-	      guest_start(g, w->fd) ?: guest_post_all(g) ?:
-	      flow_start_tx(w, g) ?: guest_sent(g, clock_patience());
-	send_init(s, g, 32);
-	return err;
-}
-
 static void close_second(struct wire *w, struct guest *g)
 {
-	guest_close(g);
+	if (g->mem)
+		guest_close(g);
 	if (w->fd >= 0)
 		close(w->fd);
 	w->fd = -1;
 	if (w->sock >= 0)
 		nic_set_queues(w->sock, w->dev, 1);
 	wire_close(w);
+}
+
+static int open_second(struct wire *w, struct guest *g, struct send *s)
+{
+	const struct guest_config cfg = {
+		.features = BIT_V1 | BIT_MRG, .bufs = 16, .room = SEND_ROOM(32),
+	};
+	char msg[256] = "";
+	int err;
+
+	err = wire_open_unbound(w);
+	if (err)
+		return err;
+	err = nic_set_queues(w->sock, w->dev, 2) ?:
+	      nic_wait_running(w->sock, w->dev);
+	if (err)
+		goto err_close;
+	w->fd = mp_open();
+	err = w->fd < 0 ? w->fd :
+	      mp_bind_queue(w->fd, w->dev, 1, msg, sizeof(msg));
+	if (err) {
+		say("%s (%s)", strerror(-err), msg);
+		goto err_close;
+	}
+	err = nic_wait_running(w->sock, w->dev) ?: guest_open(g, &cfg) ?:
+	      guest_start(g, w->fd) ?: guest_post_all(g) ?:
+	      flow_start_tx(w, g) ?: guest_sent(g, clock_patience());
+	if (err)
+		goto err_close;
+	send_init(s, g, 32);
+	return 0;
+
+err_close:
+	close_second(w, g);
+	return err;
 }
 
 FIXTURE_SETUP(second)
