@@ -609,10 +609,10 @@ fault:
 	return false;
 }
 
-/* What every frame has to have copied: its virtio-net header, and the frame when
- * it is short, or else the beginning of its headers.  copy_from_iter() costs as
- * much as all else that is done to post a frame: it is left to those that begin
- * in several segments.
+/* What every frame has to have copied: its virtio-net header, and the frame
+ * when it is short, or else the beginning of its headers.  copy_from_iter()
+ * costs as much as all else that is done to post a frame: it is left to those
+ * that begin in several segments.
  */
 static bool mp_txhead_begin(struct mp_txhead *head, struct virtio_net_hdr *hdr,
 			    unsigned int hdr_sz, struct iov_iter *from)

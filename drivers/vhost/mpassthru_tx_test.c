@@ -667,8 +667,8 @@ static void tx_one_segment(struct kunit *test)
 		iov.iov_base = (void __user *)t->addr + off;
 		iov.iov_len = hdr + len;
 		err = tx_post_iov(test, 0, &iov, 1);
-		KUNIT_EXPECT_EQ(test, err, len <= 256 ? max(hdr + len, hdr + 60) :
-							-EIOCBQUEUED);
+		KUNIT_EXPECT_EQ(test, err, len > 256 ? -EIOCBQUEUED :
+					   (int)(hdr + max(len, 60)));
 		mp_tx_flush(t->mq);
 		KUNIT_EXPECT_EQ(test, t->sent_len, max(len, 60));
 		KUNIT_EXPECT_MEMEQ(test, t->sent, t->data + off + hdr, len);
@@ -677,7 +677,7 @@ static void tx_one_segment(struct kunit *test)
 	}
 }
 
-/* In each part that is copied, and in no more than that, memory is not there. */
+/* Memory is not there in each part that is copied, and in no more than that. */
 static void tx_bad_head_is_dropped(struct kunit *test)
 {
 	static const unsigned int there[] = { 5, TX_HDR + 6, TX_HDR + 30 };
