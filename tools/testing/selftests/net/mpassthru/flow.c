@@ -2,6 +2,7 @@
 /* Frames from the peer to the guest. */
 
 #include <string.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "flow.h"
@@ -13,12 +14,24 @@ static struct {
 	__u32	next;		/* at least what the next frame must be */
 } pumped;
 
-/* Are buffers with the NIC?  Until then frames are copied; some are lost when
- * the first buffer is posted, for which the ring is restarted.
+/*
+ * Does the NIC have all that the guest has made available?  Until then frames
+ * are copied; some are lost when the first buffer is posted, for which the ring
+ * is restarted.  One that arrives while others are being posted may have one of
+ * those bounced, as it looks as if there were fewer than there are.
  */
-static bool is_posted(struct wire *w)
+static bool is_posted(struct wire *w, struct guest *g)
 {
-	return !w->mp || wire_count(w, "outstanding") > 0;
+	return !w->mp || wire_count(w, "outstanding") >= guest_out(g);
+}
+
+/* Frames of some guests are copied, whatever they post: not for long. */
+static void wait_posted(struct wire *w, struct guest *g)
+{
+	long long end = clock_ms() + clock_patience() / 8;
+
+	while (!is_posted(w, g) && clock_ms() < end)
+		usleep(2000);
 }
 
 int flow_start(struct wire *w, struct guest *g)
@@ -32,9 +45,10 @@ int flow_start(struct wire *w, struct guest *g)
 	bool posted;
 
 	probe.stream += 2;
+	wait_posted(w, g);
 	for (seq = 0; clock_ms() < end; seq++) {
 		start = clock_ms();
-		posted = is_posted(w);
+		posted = is_posted(w, g);
 		frame_build(&probe, buf, seq, sizeof(buf));
 		if (peer_send_raw(&w->peer, buf, sizeof(buf)))
 			return -1;
@@ -51,7 +65,6 @@ int flow_start(struct wire *w, struct guest *g)
 		if (guest_repost(g, &frame))
 			return -1;
 		guest_kick(g);
-		/* Frames of some guests are copied, whatever they post. */
 		if (posted || ++copied == 4)
 			return 0;
 	}
