@@ -147,15 +147,14 @@ static const struct file_operations mp_fops = {
  * The caller holds a reference on @file while it uses the socket.  Next to
  * sendmsg and recvmsg as of a tap, vhost-net uses it to post buffers:
  *
- * recvmsg with a kiocb in msg_control posts the buffer of msg_iter and answers
- * -EIOCBQUEUED, see mp_rx_post(); ki_pos says where in the buffer the frame is
- * to begin, behind the header, and -EAGAIN to copy this time and ask again;
- * read_sock completes the kiocbs of up to desc->count buffers that are filled,
- * see mp_rx_complete(); the socket is readable when there are some;
+ * recvmsg with a &struct mpassthru_batch in msg_control posts its buffers, see
+ * mp_rx_post(); -EAGAIN says to copy this time and to ask again; read_sock
+ * completes the kiocbs of up to desc->count buffers that are filled, see
+ * mp_rx_complete(); the socket is readable when there are some;
  * shutdown(SHUT_RD) gives back all that are left, see mp_rx_stop().  Other
  * things do so, too, like UNBINDDEV, and make the socket readable after.
  *
- * sendmsg with a kiocb in msg_control posts the frame of msg_iter, see
+ * sendmsg with a &struct mpassthru_batch in msg_control posts its frames, see
  * mp_tx_post(); sendmsg of nothing rings the doorbell and completes kiocbs of
  * what was sent, see mp_tx_flush(); the socket is writable when that has
  * something to do; shutdown(SHUT_WR) gives back all that are left, see

@@ -10,11 +10,11 @@
 #include <trace/events/mpassthru.h>
 
 struct iov_iter;
-struct kiocb;
 struct mp_mem;
 struct mp_port;
 struct mp_rx;
 struct mp_tx;
+struct mpassthru_batch;
 struct mpassthru_bind;
 struct seq_file;
 struct xdp_buff;
@@ -159,7 +159,7 @@ struct mp_queue *mp_sock_alloc(struct net *net, struct file *file);
 void mp_sock_writable(struct mp_queue *mq);
 
 /* mpassthru_rx.c: zero-copy receive */
-int mp_rx_post(struct mp_queue *mq, struct kiocb *iocb, struct iov_iter *to);
+int mp_rx_post(struct mp_queue *mq, struct mpassthru_batch *batch);
 int mp_rx_complete(struct mp_queue *mq, int budget);
 void mp_rx_stop(struct mp_queue *mq);
 void mp_rx_unbind(struct mp_queue *mq);
@@ -168,7 +168,7 @@ void mp_rx_tap(struct mpassthru_rxq *rxq, u32 idx, unsigned int len);
 void mp_rx_flush(struct mpassthru_rxq *rxq);
 
 /* mpassthru_tx.c: zero-copy transmit */
-int mp_tx_post(struct mp_queue *mq, struct kiocb *iocb, struct iov_iter *from);
+int mp_tx_post(struct mp_queue *mq, struct mpassthru_batch *batch);
 int mp_tx_flush(struct mp_queue *mq);
 void mp_tx_stop(struct mp_queue *mq);
 void mp_tx_bound(struct mp_queue *mq);

@@ -743,41 +743,14 @@ struct mp_page *mp_page_get(struct mp_mem *mem, unsigned long uaddr)
 EXPORT_SYMBOL_IF_KUNIT(mp_page_get);
 
 /**
- * mp_page_find - look up the page at a user address
- * @mem: cache
- * @uaddr: user address in the cache's address space
- *
- * Context: process.
- * Return: a page to give back with mp_pages_put(), or NULL when it is not
- * pinned: mp_page_get() knows more.
- */
-struct mp_page *mp_page_find(struct mp_mem *mem, unsigned long uaddr)
-{
-	unsigned long index = untagged_addr(uaddr) >> PAGE_SHIFT;
-	struct mp_page *page;
-
-	spin_lock(&mem->lock);
-	page = mp_mem_find(mem, index);
-	if (likely(page && page->page)) {
-		page->users++;
-		mem->hits++;
-	} else {
-		page = NULL;
-	}
-	spin_unlock(&mem->lock);
-
-	return page;
-}
-EXPORT_SYMBOL_IF_KUNIT(mp_page_find);
-
-/**
  * mp_pages_find - look up the pages at a range of user addresses
  * @mem: cache
  * @uaddr: user address in the first page
  * @pages: returns the pages
- * @n: how many, a batch of some dozens
+ * @n: how many
  *
- * Context: process.
+ * Context: process; &mp_mem.lock held, which is to be let go of after some
+ * dozens of pages.
  * Return: how many of the first are pinned, to be given back with
  * mp_pages_put(); those after them were not looked up.
  */
@@ -788,7 +761,8 @@ int mp_pages_find(struct mp_mem *mem, unsigned long uaddr,
 	struct mp_page *page;
 	int i;
 
-	spin_lock(&mem->lock);
+	lockdep_assert_held(&mem->lock);
+
 	for (i = 0; i < n; i++, index++) {
 		page = mp_mem_find(mem, index);
 		if (unlikely(!page || !page->page))
@@ -797,27 +771,27 @@ int mp_pages_find(struct mp_mem *mem, unsigned long uaddr,
 		pages[i] = page;
 	}
 	mem->hits += i;
-	spin_unlock(&mem->lock);
 
 	return i;
 }
 EXPORT_SYMBOL_IF_KUNIT(mp_pages_find);
 
 /**
- * mp_pages_put - the device is finished with pages
+ * mp_pages_put_locked - as mp_pages_put(), for who holds the lock
  * @mem: cache
- * @pages: from mp_page_find() or mp_page_get()
+ * @pages: from mp_pages_find()
  * @n: how many, a batch of some dozens
  *
- * Context: process; the caller has a reference on @mem.  No
- * descriptor with an address in the pages may be with the NIC.
+ * Context: &mp_mem.lock held, else as mp_pages_put().
  */
-void mp_pages_put(struct mp_mem *mem, struct mp_page *const *pages, int n)
+void mp_pages_put_locked(struct mp_mem *mem, struct mp_page *const *pages,
+			 int n)
 {
 	unsigned long now = jiffies;
 	struct mp_page *page;
 
-	spin_lock(&mem->lock);
+	lockdep_assert_held(&mem->lock);
+
 	while (n--) {
 		page = *pages++;
 		if (--page->users)
@@ -828,6 +802,21 @@ void mp_pages_put(struct mp_mem *mem, struct mp_page *const *pages, int n)
 		else
 			list_move_tail(&page->list, &mem->lru);
 	}
+}
+
+/**
+ * mp_pages_put - the device is finished with pages
+ * @mem: cache
+ * @pages: from mp_pages_find() or mp_page_get()
+ * @n: how many, a batch of some dozens
+ *
+ * Context: process; the caller has a reference on @mem.  No
+ * descriptor with an address in the pages may be with the NIC.
+ */
+void mp_pages_put(struct mp_mem *mem, struct mp_page *const *pages, int n)
+{
+	spin_lock(&mem->lock);
+	mp_pages_put_locked(mem, pages, n);
 	spin_unlock(&mem->lock);
 }
 EXPORT_SYMBOL_IF_KUNIT(mp_pages_put);

@@ -151,7 +151,8 @@ void mp_mem_expect(struct mp_mem *mem, unsigned int pages);
 int mp_mem_init(void);
 void mp_mem_exit(void);
 
-struct mp_page *mp_page_find(struct mp_mem *mem, unsigned long uaddr);
+void mp_pages_put_locked(struct mp_mem *mem, struct mp_page *const *pages,
+			 int n);
 struct mp_page *mp_page_get(struct mp_mem *mem, unsigned long uaddr);
 int mp_pages_find(struct mp_mem *mem, unsigned long uaddr,
 		  struct mp_page **pages, int n);

@@ -59,6 +59,11 @@
 /* Pages put at a time. */
 #define MP_PUT_BATCH		32
 
+/* Buffers whose pages are looked up before mp_mem.lock is let go of, for which
+ * an MMU notifier may wait.
+ */
+#define MP_RX_LOCKED		16
+
 /* Of one buffer, which may lie on as many pages as it has bytes. */
 #define MP_FAULT_TRIES		4096
 
@@ -153,53 +158,49 @@ static struct iov_iter mp_slot_iter(const struct mp_rx *rx,
 	return to;
 }
 
-/* Copy the segments of the first @left bytes of @to.  Returns how many, or
- * -E2BIG when they are more than @max.
+/* Copy the segments of the first @left bytes of @iov, which has as many.
+ * Returns how many they are, or -E2BIG when these are more than @max.
  */
-static int mp_vec_copy(struct iovec *vec, size_t max, const struct iov_iter *to,
+static int mp_vec_copy(struct iovec *vec, size_t max, const struct iovec *iov,
 		       size_t left)
 {
-	struct iov_iter i = *to;
-	size_t n;
+	size_t n = 0;
 
-	for (n = 0; left; left -= vec[n++].iov_len) {
+	for (; left; iov++) {
+		if (!iov->iov_len)
+			continue;
 		if (n == max)
 			return -E2BIG;
-		while (!iter_iov_len(&i))
-			iov_iter_advance(&i, 0);
-		vec[n].iov_base = iter_iov_addr(&i);
-		vec[n].iov_len = min(left, iter_iov_len(&i));
-		iov_iter_advance(&i, vec[n].iov_len);
+		vec[n].iov_base = iov->iov_base;
+		vec[n].iov_len = min(left, iov->iov_len);
+		left -= vec[n++].iov_len;
 	}
 	return n;
 }
 
-/* The segments of @to are gone when recvmsg returns: keep those that a frame
+/* The segments of @chain are gone when recvmsg returns: keep those that a frame
  * of full length needs.  -E2BIG when the slot has no room: see
  * mp_slot_save_more().
  */
-static int mp_slot_save(struct mp_slot *slot, const struct iov_iter *to,
-			size_t need)
+static int mp_slot_save(struct mp_slot *slot,
+			const struct mpassthru_chain *chain, size_t need)
 {
 	int n;
 
-	if (!user_backed_iter(to))
-		return -EINVAL;
-	/* Longer frames are cut off by the NIC, shorter buffers are not for
-	 * it to write to.
-	 */
-	if (iov_iter_count(to) < need)
-		return -EMSGSIZE;
-
 	slot->more = NULL;
 	slot->nr_segs = 1;
-	if (likely(iter_iov_len(to) >= need)) {
-		slot->vec[0].iov_base = iter_iov_addr(to);
+	if (likely(chain->iov->iov_len >= need)) {
+		slot->vec[0].iov_base = chain->iov->iov_base;
 		slot->vec[0].iov_len = need;
 		return 0;
 	}
+	/* Longer frames are cut off by the NIC, shorter buffers are not for
+	 * it to write to.
+	 */
+	if (chain->len < need)
+		return -EMSGSIZE;
 
-	n = mp_vec_copy(slot->vec, MP_SLOT_VEC, to, need);
+	n = mp_vec_copy(slot->vec, MP_SLOT_VEC, chain->iov, need);
 	if (n < 0)
 		return n;
 	slot->nr_segs = n;
@@ -207,15 +208,15 @@ static int mp_slot_save(struct mp_slot *slot, const struct iov_iter *to,
 }
 
 /* Charged to the poster: without locks. */
-static int mp_slot_save_more(struct mp_slot *slot, const struct iov_iter *to,
-			     size_t need)
+static int mp_slot_save_more(struct mp_slot *slot,
+			     const struct mpassthru_chain *chain, size_t need)
 {
-	size_t max = min(to->nr_segs, need);
+	size_t max = min_t(size_t, chain->nr_segs, need);
 
 	slot->more = kmalloc_objs(*slot->more, max, GFP_KERNEL_ACCOUNT);
 	if (!slot->more)
 		return -ENOMEM;
-	slot->nr_segs = mp_vec_copy(slot->more, max, to, need);
+	slot->nr_segs = mp_vec_copy(slot->more, max, chain->iov, need);
 	return 0;
 }
 
@@ -249,7 +250,7 @@ static unsigned int mp_slot_head(const struct mp_slot *slot, unsigned int len)
 	return min_t(unsigned int, len, PAGE_SIZE - slot->offset);
 }
 
-static void mp_slot_sync_for_device(struct mp_rx *rx, struct mp_slot *slot)
+static void __mp_slot_sync_for_device(struct mp_rx *rx, struct mp_slot *slot)
 {
 	unsigned int head;
 
@@ -258,13 +259,18 @@ static void mp_slot_sync_for_device(struct mp_rx *rx, struct mp_slot *slot)
 					   rx->data_len, DMA_FROM_DEVICE);
 		return;
 	}
-	if (likely(!slot->pages[0]->sync))
-		return;
 	head = mp_slot_head(slot, rx->data_len);
 	mp_page_sync_for_device(rx->mem, slot->pages[0], slot->offset, head);
 	if (slot->pages[1])
 		mp_page_sync_for_device(rx->mem, slot->pages[1], 0,
 					rx->data_len - head);
+}
+
+static inline void mp_slot_sync_for_device(struct mp_rx *rx,
+					   struct mp_slot *slot)
+{
+	if (unlikely(slot->bounce || slot->pages[0]->sync))
+		__mp_slot_sync_for_device(rx, slot);
 }
 
 static void __mp_slot_sync_for_cpu(struct mp_rx *rx, struct mp_slot *slot,
@@ -302,12 +308,43 @@ static void mp_slot_unpin(struct mp_mem *mem, struct mp_slot *slot)
 	memset(slot->pages, 0, sizeof(slot->pages));
 }
 
-/* Point the NIC at the buffer itself.  Returns 0, or an errno that says why
- * that is not possible: those of mp_page_get(), -EMSGSIZE or -EXDEV.  Without
- * @may_pin -ENOENT when a page is not pinned.
+/* Point the NIC at the buffer itself, whose pages are pinned.  Returns 0, or an
+ * errno that says why that is not possible: -ENOENT when one is not, -EMSGSIZE
+ * or -EXDEV.  With mem->lock held.
+ */
+static int mp_slot_find(struct mp_mem *mem, struct mp_slot *slot, size_t hdr_sz,
+			size_t data_len)
+{
+	unsigned long start;
+	int n, got = 0, err;
+
+	slot->pages[1] = NULL;
+	err = mp_slot_frame(slot, hdr_sz, data_len, &start);
+	if (unlikely(err))
+		goto err_put;
+
+	slot->offset = offset_in_page(start);
+	n = DIV_ROUND_UP(slot->offset + data_len, PAGE_SIZE);
+	got = mp_pages_find(mem, start, slot->pages, n);
+	err = -ENOENT;
+	if (unlikely(got != n))
+		goto err_put;
+	err = -EXDEV;
+	if (n > 1 && !mp_pages_adjacent(slot->pages[0], slot->pages[1]))
+		goto err_put;
+	return 0;
+
+err_put:
+	mp_pages_put_locked(mem, slot->pages, got);
+	memset(slot->pages, 0, sizeof(slot->pages));
+	return err;
+}
+
+/* The same, whose pages are pinned now.  Returns 0, -EMSGSIZE or -EXDEV, or
+ * what mp_page_get() does.
  */
 static int mp_slot_pin(struct mp_mem *mem, struct mp_slot *slot, size_t hdr_sz,
-		       size_t data_len, bool may_pin)
+		       size_t data_len)
 {
 	unsigned long start, at;
 	struct mp_page *page;
@@ -319,8 +356,8 @@ static int mp_slot_pin(struct mp_mem *mem, struct mp_slot *slot, size_t hdr_sz,
 		return err;
 
 	for (at = start & PAGE_MASK; at < start + data_len; at += PAGE_SIZE) {
-		page = may_pin ? mp_page_get(mem, at) : mp_page_find(mem, at);
-		err = page ? PTR_ERR_OR_ZERO(page) : -ENOENT;
+		page = mp_page_get(mem, at);
+		err = PTR_ERR_OR_ZERO(page);
 		if (unlikely(err))
 			goto err_unpin;
 		slot->pages[n++] = page;
@@ -649,14 +686,20 @@ static void mp_rx_drop_queue(struct mp_queue *mq)
 	}
 }
 
-/* May @iocb be appended?  With mp_queue.lock held, and zero-copy on. */
-static int mp_rx_check(struct mp_queue *mq, const struct kiocb *iocb)
+/* How many buffers may be appended. */
+static unsigned int mp_rx_room(const struct mp_rx *rx)
+{
+	return rx->rxq.mask + 1 - (rx->rxq.posted - rx->done);
+}
+
+/* May buffers be appended?  With mp_queue.lock held, and zero-copy on. */
+static int mp_rx_check(struct mp_queue *mq, unsigned int hdr_len)
 {
 	struct mp_rx *rx = mq->rx;
 
 	if (unlikely(current->mm != rx->mem->mm))
 		return -EBUSY;
-	if (unlikely(iocb->ki_pos != rx->hdr_sz))
+	if (unlikely(hdr_len != rx->hdr_sz))
 		return -EAGAIN;
 	if (unlikely(!skb_queue_empty_lockless(&mq->sk.sk_receive_queue))) {
 		/* Received before zero-copy was on: older than what is going
@@ -667,73 +710,111 @@ static int mp_rx_check(struct mp_queue *mq, const struct kiocb *iocb)
 		/* It came when the first buffer was posted already. */
 		mp_rx_drop_queue(mq);
 	}
-	return rx->rxq.posted - rx->done > rx->rxq.mask ? -ENOBUFS : 0;
+	return mp_rx_room(rx) ? 0 : -ENOBUFS;
 }
 
-/* @slot, at the end of the FIFO, is complete but for the kiocb.  Drops the
- * lock.
+/* @slot, at the end of the FIFO, is complete but for the kiocb.  A driver that
+ * runs out of buffers meanwhile finds it at once; one that has run out is woken
+ * once for several, see mp_rx_posted().
  */
-static int mp_rx_append(struct mp_queue *mq, struct mp_slot *slot,
-			struct kiocb *iocb)
+static inline void mp_rx_append(struct mp_queue *mq, struct mp_rx *rx,
+				struct mp_slot *slot, struct kiocb *iocb)
 {
-	struct mp_rx *rx = mq->rx;
-	struct mp_port *port;
-	bool wake;
-
 	mp_slot_sync_for_device(rx, slot);
 	slot->iocb = iocb;
 	mp_rxbuf(rx, rx->rxq.posted)->dma = slot->bounce ? slot->bounce->dma :
 					    slot->pages[0]->dma + slot->offset;
 	trace_mpassthru_rx_post(&rx->rxq, slot->nr_segs, slot->bounce);
-	wake = mpassthru_rx_post(&rx->rxq);
+	mpassthru_rx_post(&rx->rxq);
 	mq->stats.posted++;
-	mutex_unlock(&mq->lock);
+}
 
-	if (unlikely(wake)) {
-		rcu_read_lock();
-		port = rcu_dereference(mq->port);
-		if (port)
-			port->shared.drv->rx_wake(port->shared.dev, mq->index);
-		rcu_read_unlock();
-	}
-	return -EIOCBQUEUED;
+/* Something was appended.  Drops the lock, without which nobody knows how long
+ * it takes to come to the next one: the driver is woken now.
+ */
+static void mp_rx_posted(struct mp_queue *mq)
+{
+	bool wake = mpassthru_rx_wants_wake(&mq->rx->rxq);
+	struct mp_port *port;
+
+	mutex_unlock(&mq->lock);
+	if (likely(!wake))
+		return;
+
+	rcu_read_lock();
+	port = rcu_dereference(mq->port);
+	if (port)
+		port->shared.drv->rx_wake(port->shared.dev, mq->index);
+	rcu_read_unlock();
 }
 
 /* Is it too short to be posted?  With mp_queue.lock held, and zero-copy off, so
  * that the device may go at any time.
  */
-static bool mp_rx_too_short(struct mp_queue *mq, const struct iov_iter *to)
+static bool mp_rx_too_short(struct mp_queue *mq,
+			    const struct mpassthru_chain *chain)
 {
 	struct mp_port *port;
 	bool ret;
 
 	rcu_read_lock();
 	port = rcu_dereference(mq->port);
-	ret = port && iov_iter_count(to) < mq->vnet_hdr_sz +
-					   port->shared.data_len;
+	ret = port && chain->len < mq->vnet_hdr_sz + port->shared.data_len;
 	rcu_read_unlock();
 	return ret;
 }
 
-/* As mp_rx_post(), if nothing has to be pinned or allocated; else -ENOENT. */
-static int mp_rx_post_hit(struct mp_queue *mq, struct kiocb *iocb,
-			  struct iov_iter *to)
+/* Append one buffer, if nothing has to be pinned or allocated; else -ENOENT.
+ * With mp_queue.lock and mp_mem.lock held.
+ */
+static int mp_rx_post_hit(struct mp_queue *mq, struct mp_rx *rx,
+			  const struct mpassthru_chain *chain)
 {
-	struct mp_slot *slot;
+	struct mp_slot *slot = mp_slot(rx, rx->rxq.posted);
+	int err;
+
+	err = mp_slot_save(slot, chain, rx->hdr_sz + rx->data_len);
+	if (unlikely(err))
+		return err == -E2BIG ? -ENOENT : err;
+
+	slot->bounce = NULL;
+	err = mp_slot_find(rx->mem, slot, rx->hdr_sz, rx->data_len);
+	if (unlikely(err)) {
+		if (err == -ENOENT)
+			return err;
+		slot->reason = mp_bounce_why(err);
+		slot->bounce = mp_bounce_take(&rx->bounces);
+		if (!slot->bounce)
+			return -ENOENT;
+	}
+	mp_rx_append(mq, rx, slot, chain->iocb);
+	return 0;
+}
+
+/* Append buffers, up to the first that has something to be pinned or allocated:
+ * -ENOENT; or to which something else happens that mp_rx_post() tells.
+ */
+static int mp_rx_post_hits(struct mp_queue *mq, struct mpassthru_batch *batch)
+{
+	const struct mpassthru_chain *chain = batch->chains + batch->taken;
+	const struct mpassthru_chain *end = batch->chains + batch->nr, *pause;
+	unsigned int room, taken;
 	struct mp_rx *rx;
 	int err;
 
 	mutex_lock(&mq->lock);
 	while (unlikely(!mq->rx)) {
-		/* Copying goes on where posting is not going to. */
+		/* Copying goes on where posting is not going to.  Nor is it
+		 * switched on again behind buffers that were cancelled.
+		 */
 		err = -EAGAIN;
-		if (iocb->ki_pos != mq->vnet_hdr_sz)
+		if (batch->hdr_len != mq->vnet_hdr_sz || batch->taken)
 			goto err_unlock;
 		/* Nor is it switched on and off again for a buffer that is too
 		 * short: frames that come in between are lost.
 		 */
 		err = -EMSGSIZE;
-		if (mp_rx_too_short(mq, to))
+		if (mp_rx_too_short(mq, chain))
 			goto err_unlock;
 		mutex_unlock(&mq->lock);
 		err = mp_rx_start(mq);
@@ -743,31 +824,33 @@ static int mp_rx_post_hit(struct mp_queue *mq, struct kiocb *iocb,
 	}
 	rx = mq->rx;
 
-	err = mp_rx_check(mq, iocb);
+	/* What it looks at stays as it is while the lock is held, but for
+	 * frames of copy mode: they may come after it as well, and are found
+	 * the next time.
+	 */
+	err = mp_rx_check(mq, batch->hdr_len);
 	if (unlikely(err))
 		goto err_unlock;
 
-	slot = mp_slot(rx, rx->rxq.posted);
-	err = mp_slot_save(slot, to, rx->hdr_sz + rx->data_len);
-	if (unlikely(err))
-		goto err_save;
-
-	slot->bounce = NULL;
-	err = mp_slot_pin(rx->mem, slot, rx->hdr_sz, rx->data_len, false);
-	if (unlikely(err)) {
-		if (err == -ENOENT)
-			goto err_unlock;
-		slot->reason = mp_bounce_why(err);
-		slot->bounce = mp_bounce_take(&rx->bounces);
-		err = -ENOENT;
-		if (!slot->bounce)
-			goto err_unlock;
+	room = mp_rx_room(rx);
+	while (!err && chain != end) {
+		pause = chain + min(end - chain, MP_RX_LOCKED);
+		/* Once for several: neither faults nor sleeps are between. */
+		spin_lock(&rx->mem->lock);
+		for (; chain != pause; chain++) {
+			err = room-- ? mp_rx_post_hit(mq, rx, chain) : -ENOBUFS;
+			if (unlikely(err))
+				break;
+		}
+		spin_unlock(&rx->mem->lock);
 	}
-	return mp_rx_append(mq, slot, iocb);
+	taken = chain - batch->chains;
+	if (unlikely(taken == batch->taken))
+		goto err_unlock;
+	batch->taken = taken;
+	mp_rx_posted(mq);
+	return err;
 
-err_save:
-	if (err == -E2BIG)
-		err = -ENOENT;
 err_unlock:
 	mutex_unlock(&mq->lock);
 	return err;
@@ -790,14 +873,14 @@ struct mp_post {
 };
 
 static int mp_post_begin(struct mp_queue *mq, struct mp_post *post,
-			 const struct kiocb *iocb)
+			 unsigned int hdr_len)
 {
 	struct mp_rx *rx;
 	int err;
 
 	mutex_lock(&mq->lock);
 	rx = mq->rx;
-	err = rx ? mp_rx_check(mq, iocb) : -EAGAIN;
+	err = rx ? mp_rx_check(mq, hdr_len) : -EAGAIN;
 	if (!err) {
 		*post = (struct mp_post) {
 			.mem = mp_mem_get(rx->mem),
@@ -814,19 +897,19 @@ static int mp_post_begin(struct mp_queue *mq, struct mp_post *post,
 }
 
 /* With no lock held: here it may take as long as the poster's memory takes. */
-static int mp_post_prepare(struct mp_post *post, const struct iov_iter *to)
+static int mp_post_prepare(struct mp_post *post,
+			   const struct mpassthru_chain *chain)
 {
 	size_t need = post->hdr_sz + post->data_len;
 	int err;
 
-	err = mp_slot_save(&post->slot, to, need);
+	err = mp_slot_save(&post->slot, chain, need);
 	if (err == -E2BIG)
-		err = mp_slot_save_more(&post->slot, to, need);
+		err = mp_slot_save_more(&post->slot, chain, need);
 	if (err)
 		return err;
 
-	err = mp_slot_pin(post->mem, &post->slot, post->hdr_sz, post->data_len,
-			  true);
+	err = mp_slot_pin(post->mem, &post->slot, post->hdr_sz, post->data_len);
 	/* Not there: that is for the guest to know.  -EINTR: nor will it get
 	 * any frames.
 	 */
@@ -861,7 +944,7 @@ static int mp_post_append(struct mp_queue *mq, struct mp_post *post,
 	if (!rx || rx->mem != post->mem || rx->hdr_sz != post->hdr_sz ||
 	    rx->data_len != post->data_len)
 		goto err_unlock;
-	err = mp_rx_check(mq, iocb);
+	err = mp_rx_check(mq, post->hdr_sz);
 	if (err)
 		goto err_unlock;
 	if (post->bounce)
@@ -879,30 +962,34 @@ static int mp_post_append(struct mp_queue *mq, struct mp_post *post,
 	post->bounce = NULL;
 	post->slot.more = NULL;
 	memset(post->slot.pages, 0, sizeof(post->slot.pages));
-	return mp_rx_append(mq, slot, iocb);
+	mp_rx_append(mq, rx, slot, iocb);
+	mp_rx_posted(mq);
+	return 0;
 
 err_unlock:
 	mutex_unlock(&mq->lock);
 	return err;
 }
 
-static noinline int mp_rx_post_miss(struct mp_queue *mq, struct kiocb *iocb,
-				    const struct iov_iter *to)
+static noinline int mp_rx_post_miss(struct mp_queue *mq,
+				    const struct mpassthru_chain *chain,
+				    unsigned int hdr_len)
 {
 	struct mp_post post;
 	int tries, err;
 
 	for (tries = 0; tries < MP_POST_TRIES; tries++) {
-		err = mp_post_begin(mq, &post, iocb);
+		err = mp_post_begin(mq, &post, hdr_len);
 		if (err)
 			return err;
 
-		err = mp_post_prepare(&post, to);
+		err = mp_post_prepare(&post, chain);
 		if (!err)
-			err = mp_post_append(mq, &post, iocb);
+			err = mp_post_append(mq, &post, chain->iocb);
 		if (err == -ENOSR) {
 			post.bounce = mp_bounce_alloc();
-			err = post.bounce ? mp_post_append(mq, &post, iocb) :
+			err = post.bounce ? mp_post_append(mq, &post,
+							   chain->iocb) :
 			      -ENOMEM;
 		}
 		mp_post_end(&post);
@@ -913,40 +1000,57 @@ static noinline int mp_rx_post_miss(struct mp_queue *mq, struct kiocb *iocb,
 }
 
 /**
- * mp_rx_post - append a buffer to the FIFO
+ * mp_rx_post - append buffers to the FIFO
  * @mq: queue
- * @iocb: completed in mp_rx_complete() or mp_rx_stop().  Its ki_complete() is
- *	called with mp_queue.lock held, and RTNL as well when it is cancelled:
- *	it may neither sleep nor take a lock that is held while posting.  ki_pos
- *	is where in the buffer the frame is to begin, in bytes.
- * @to: the buffer: header, then at least &mpassthru_port.data_len bytes
+ * @batch: the buffers, each of which is a header, then at least
+ *	&mpassthru_port.data_len bytes.  They are taken in order, up to the
+ *	first that cannot be taken now.  A kiocb is completed in
+ *	mp_rx_complete() or mp_rx_stop(): its ki_complete() is called with
+ *	mp_queue.lock held, and RTNL as well when it is cancelled, and may
+ *	neither sleep nor take a lock that is held while posting.  Or it is
+ *	completed here, without these locks, with -EFAULT: the buffer is not
+ *	writable memory.
  *
  * The first one switches the device to zero-copy.
  *
- * Context: process, not a kernel thread; the address space of @to is current.
- * Handles faults in @to, and allocates memory that is charged to the memory
- * cgroup.  Takes mmap_lock, RTNL, then mp_queue.lock; the last two only for
- * what does not depend on the poster.
- * Return: -EIOCBQUEUED, or without @iocb being queued:
+ * Context: process, not a kernel thread; the address space of @batch is
+ * current.  Handles faults in the buffers, and allocates memory that is charged
+ * to the memory cgroup.  Takes mmap_lock, RTNL, then mp_queue.lock; the last
+ * two only for what does not depend on the poster.
+ * Return: 0 when all were taken, or why the next one is not:
  *
  * * -EAGAIN: not now, copy and ask again: frames wait that were received in
- *   copy mode, to be read first; zero-copy was switched on too often; the
- *   queue is detached; the header is of another length here; or a signal is
- *   pending
+ *   copy mode, to be read first; zero-copy was switched on too often, or off
+ *   meanwhile, which cancelled what was taken; the queue is detached; the
+ *   header is of another length here; or a signal is pending
  * * -EMSGSIZE: the buffer is too short
- * * -EFAULT: it is not writable memory
  * * -ENOBUFS: the FIFO is full
  * * -ENOTCONN: no device is bound
  * * -EBUSY: in use from another address space
  * * -EOPNOTSUPP: from a kernel thread
- * * -EINVAL: @to is not user memory
  * * -ENOMEM
  */
-int mp_rx_post(struct mp_queue *mq, struct kiocb *iocb, struct iov_iter *to)
+int mp_rx_post(struct mp_queue *mq, struct mpassthru_batch *batch)
 {
-	int err = mp_rx_post_hit(mq, iocb, to);
+	const struct mpassthru_chain *chain;
+	int err;
 
-	return likely(err != -ENOENT) ? err : mp_rx_post_miss(mq, iocb, to);
+	batch->taken = 0;
+	do {
+		err = mp_rx_post_hits(mq, batch);
+		if (likely(err != -ENOENT))
+			return err;
+
+		chain = &batch->chains[batch->taken];
+		err = mp_rx_post_miss(mq, chain, batch->hdr_len);
+		if (err == -EFAULT) {
+			chain->iocb->ki_complete(chain->iocb, err);
+			err = 0;
+		}
+		if (err)
+			return err;
+	} while (++batch->taken < batch->nr);
+	return 0;
 }
 EXPORT_SYMBOL_IF_KUNIT(mp_rx_post);
 

@@ -23,6 +23,15 @@ static struct proto mp_proto = {
 	.obj_size	= sizeof(struct mp_queue),
 };
 
+/* vhost-net hands things to tun and tap in msg_control as well. */
+static bool mp_msg_is_batch(const struct msghdr *m)
+{
+	BUILD_BUG_ON(sizeof(struct mpassthru_batch) ==
+		     sizeof(struct tun_msg_ctl));
+	return m->msg_control &&
+	       m->msg_controllen == sizeof(struct mpassthru_batch);
+}
+
 static int mp_sendmsg(struct socket *sock, struct msghdr *m, size_t total_len)
 {
 	struct mp_queue *mq = container_of(sock, struct mp_queue, sock);
@@ -38,8 +47,8 @@ static int mp_sendmsg(struct socket *sock, struct msghdr *m, size_t total_len)
 		return 0;
 	}
 
-	if (m->msg_control && m->msg_controllen == sizeof(struct kiocb))
-		return mp_tx_post(mq, m->msg_control, &m->msg_iter);
+	if (mp_msg_is_batch(m))
+		return mp_tx_post(mq, m->msg_control);
 	/* Of nothing: no frame is that short. */
 	if (!m->msg_control && !iov_iter_count(&m->msg_iter))
 		return mp_tx_flush(mq);
@@ -56,11 +65,8 @@ static int mp_recvmsg(struct socket *sock, struct msghdr *m, size_t total_len,
 	if (flags & ~(MSG_DONTWAIT | MSG_TRUNC))
 		return -EINVAL;
 
-	/* There is no msg_iocb in struct msghdr any more, and vhost-net hands
-	 * things to tun and tap in msg_control as well.
-	 */
-	if (m->msg_control && m->msg_controllen == sizeof(struct kiocb))
-		return mp_rx_post(mq, m->msg_control, &m->msg_iter);
+	if (mp_msg_is_batch(m))
+		return mp_rx_post(mq, m->msg_control);
 
 	ret = mp_copy_read(mq, &m->msg_iter, flags & MSG_DONTWAIT);
 	if (ret > (ssize_t)total_len) {

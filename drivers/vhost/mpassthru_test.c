@@ -526,7 +526,8 @@ static struct fifo *fifo_create(struct kunit *test)
 static bool fifo_post(struct fifo *f, dma_addr_t dma)
 {
 	f->bufs[f->rxq.posted & f->rxq.mask].dma = dma;
-	return mpassthru_rx_post(&f->rxq);
+	mpassthru_rx_post(&f->rxq);
+	return mpassthru_rx_wants_wake(&f->rxq);
 }
 
 static void fifo_keeps_order(struct kunit *test)
@@ -633,7 +634,8 @@ static void fifo_sees_what_ctor_missed(struct kunit *test)
 
 /* Posting and flushing at the same time, on two CPUs.  As a litmus test:
  *
- *	P0, mpassthru_rx_post()			P1, mpassthru_rx_flush()
+ *	P0, mpassthru_rx_post(),		P1, mpassthru_rx_flush()
+ *	mpassthru_rx_wants_wake()
  *
  *	smp_store_release(posted, 1);		WRITE_ONCE(need_wakeup, 1);
  *	smp_mb();				smp_mb();
@@ -690,7 +692,8 @@ static int race_poster(void *data)
 		race_meet(race, 0, ++at);
 		for (i = at % 64; i > 32; i--)
 			barrier();
-		wake = mpassthru_rx_post(&race->f->rxq);
+		mpassthru_rx_post(&race->f->rxq);
+		wake = mpassthru_rx_wants_wake(&race->f->rxq);
 		race_meet(race, 0, ++at);
 		if (!wake && !race->again)
 			race->lost++;
@@ -855,6 +858,16 @@ static unsigned long cache_addr(struct kunit *test, int i)
 	return t->addr + i * PAGE_SIZE + i;
 }
 
+static struct mp_page *cache_find(struct mp_mem *mem, unsigned long addr)
+{
+	struct mp_page *page = NULL;
+
+	spin_lock(&mem->lock);
+	mp_pages_find(mem, addr, &page, 1);
+	spin_unlock(&mem->lock);
+	return page;
+}
+
 /* Look page @i up; NULL when it is not pinned. */
 static struct mp_page *cache_try(struct kunit *test, int i)
 {
@@ -935,13 +948,13 @@ static void cache_pins_once(struct kunit *test)
 	struct cache_test *t = test->priv;
 	struct mp_page *a, *b;
 
-	KUNIT_EXPECT_NULL(test, mp_page_find(t->mem, t->addr));
+	KUNIT_EXPECT_NULL(test, cache_find(t->mem, t->addr));
 	a = cache_page(test, 0);
 	b = cache_page(test, 0);
 	KUNIT_EXPECT_PTR_EQ(test, a, b);
 	cache_put(test, a);
 	cache_put(test, b);
-	KUNIT_EXPECT_PTR_EQ(test, mp_page_find(t->mem, t->addr), a);
+	KUNIT_EXPECT_PTR_EQ(test, cache_find(t->mem, t->addr), a);
 	cache_put(test, a);
 
 	KUNIT_EXPECT_EQ(test, t->mem->misses, 1);
@@ -1049,7 +1062,7 @@ static void cache_evicts_what_was_not_used_for_longest(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->mem->evictions, 1);
 	KUNIT_EXPECT_PTR_EQ(test, cache_use(test, 0), a);
 	cache_use(test, 2);
-	KUNIT_EXPECT_NULL(test, mp_page_find(t->mem, cache_addr(test, 1)));
+	KUNIT_EXPECT_NULL(test, cache_find(t->mem, cache_addr(test, 1)));
 }
 
 /* A guest goes round more pages than the limit is at first. */
@@ -1287,7 +1300,7 @@ static void cache_closed_maps_nothing(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, used->mapped);
 	KUNIT_EXPECT_FALSE(test, lost->mapped);
 	KUNIT_EXPECT_EQ(test, mem->nr, 0);
-	KUNIT_EXPECT_NULL(test, mp_page_find(mem, t->addr));
+	KUNIT_EXPECT_NULL(test, cache_find(mem, t->addr));
 	KUNIT_EXPECT_EQ(test, PTR_ERR(mp_page_get(mem, t->addr)), -ESHUTDOWN);
 	/* Their pages stay until they are put. */
 	KUNIT_EXPECT_TRUE(test, cache_comes_to(t->locked + 2));
@@ -1317,7 +1330,7 @@ static void cache_finds_many(struct kunit *test)
 		cache_put(test, page);
 	}
 	for (i = 0; i < n; i++) {
-		page = mp_page_find(t->mem, t->addr + i * PAGE_SIZE);
+		page = cache_find(t->mem, t->addr + i * PAGE_SIZE);
 		KUNIT_ASSERT_NOT_NULL(test, page);
 		cache_put(test, page);
 	}
@@ -1554,22 +1567,49 @@ static void rx_exit(struct kunit *test)
 	sock_put(&t->mq->sk);
 }
 
-/* Post @n segments as buffer @i.  A kernel thread may not: let that be none. */
-static int rx_post_segs(struct kunit *test, int i, const struct iovec *iov,
-			int n, int hdr)
+/* A kernel thread may not post: let it be none. */
+static int rx_post_batch(struct kunit *test, struct mpassthru_batch *batch)
 {
 	unsigned int kthread = current->flags & PF_KTHREAD;
 	struct rx_test *t = test->priv;
-	struct iov_iter to;
 	int err;
 
-	t->iocbs[i].ki_complete = rx_done;
-	t->iocbs[i].ki_pos = hdr;
-	iov_iter_init(&to, ITER_DEST, iov, n, iov_length(iov, n));
 	current->flags &= ~PF_KTHREAD;
-	err = mp_rx_post(t->mq, &t->iocbs[i], &to);
+	err = mp_rx_post(t->mq, batch);
 	current->flags |= kthread;
 	return err;
+}
+
+static struct mpassthru_chain rx_chain(struct kunit *test, int i,
+				       const struct iovec *iov, int n)
+{
+	struct rx_test *t = test->priv;
+
+	t->res[i] = -EIOCBQUEUED;
+	t->iocbs[i].ki_complete = rx_done;
+	return (struct mpassthru_chain) {
+		.iocb = &t->iocbs[i],
+		.iov = iov,
+		.nr_segs = n,
+		.len = iov_length(iov, n),
+	};
+}
+
+/* Post @n segments as buffer @i: -EIOCBQUEUED, or why not. */
+static int rx_post_segs(struct kunit *test, int i, const struct iovec *iov,
+			int n, int hdr)
+{
+	struct mpassthru_chain chain = rx_chain(test, i, iov, n);
+	struct mpassthru_batch batch = {
+		.chains = &chain,
+		.nr = 1,
+		.hdr_len = hdr,
+	};
+	struct rx_test *t = test->priv;
+	int err = rx_post_batch(test, &batch);
+
+	KUNIT_EXPECT_EQ(test, batch.taken, !err);
+	return err ?: t->res[i];
 }
 
 static void __user *rx_buf(struct kunit *test, int i)
@@ -1737,6 +1777,91 @@ static void rx_segments(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->mq->stats.bounced[MP_BOUNCE_FRAG], 1);
 }
 
+/* Some are there already, others have to be pinned or bounced, one is not
+ * there, one is too short: each in its place, and none behind that.
+ */
+static void rx_batch(struct kunit *test)
+{
+	struct rx_test *t = test->priv;
+	struct mpassthru_chain chains[10];
+	struct mpassthru_batch batch = {
+		.chains = chains,
+		.nr = 10,
+		.hdr_len = RX_HDR,
+	};
+	struct iovec iov[11];
+	int i;
+
+	for (i = 0; i < 10; i++) {
+		iov[i].iov_base = rx_buf(test, i < 3 ? 0 : i);
+		iov[i].iov_len = RX_HDR + RX_DATA_LEN;
+		chains[i] = rx_chain(test, i, &iov[i], 1);
+	}
+	vm_munmap(t->addr + 4 * PAGE_SIZE, PAGE_SIZE);
+	/* The frame lies in two segments. */
+	iov[9].iov_len = 1000;
+	iov[10].iov_base = rx_buf(test, 10);
+	iov[10].iov_len = 1000;
+	chains[6] = rx_chain(test, 6, &iov[9], 2);
+	iov[8].iov_len--;
+	chains[8] = rx_chain(test, 8, &iov[8], 1);
+
+	KUNIT_EXPECT_EQ(test, rx_post_batch(test, &batch), -EMSGSIZE);
+	KUNIT_EXPECT_EQ(test, batch.taken, 8);
+	/* Done with at once */
+	KUNIT_EXPECT_EQ(test, t->res[4], -EFAULT);
+	KUNIT_EXPECT_EQ(test, t->done, 1);
+	/* The page of the first three was pinned once. */
+	KUNIT_EXPECT_EQ(test, t->mq->mem->nr, 4);
+	for (i = 0; i < 7; i++)
+		rx_receive(test, 100 + i, 0);
+	KUNIT_EXPECT_EQ(test, mp_rx_complete(t->mq, 64), 7);
+	for (i = 0; i < 8; i++)
+		if (i != 4)
+			KUNIT_EXPECT_EQ(test, t->res[i],
+					RX_HDR + 100 + i - (i > 4));
+	KUNIT_EXPECT_EQ(test, t->mq->stats.zerocopy, 6);
+	KUNIT_EXPECT_EQ(test, t->mq->stats.bounced[MP_BOUNCE_FRAG], 1);
+	KUNIT_EXPECT_EQ(test, t->res[8], -EIOCBQUEUED);
+
+	/* All at once, and none. */
+	batch.nr = 4;
+	KUNIT_EXPECT_EQ(test, rx_post_batch(test, &batch), 0);
+	KUNIT_EXPECT_EQ(test, batch.taken, 4);
+	batch.hdr_len = 10;
+	KUNIT_EXPECT_EQ(test, rx_post_batch(test, &batch), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, batch.taken, 0);
+}
+
+/* The FIFO is full within a batch. */
+static void rx_batch_full(struct kunit *test)
+{
+	static struct mpassthru_chain chains[RX_BUFS];
+	struct mpassthru_batch batch = {
+		.chains = chains,
+		.nr = RX_BUFS,
+		.hdr_len = RX_HDR,
+	};
+	const struct iovec iov = { rx_buf(test, 0), RX_HDR + RX_DATA_LEN };
+	struct rx_test *t = test->priv;
+	int i;
+
+	KUNIT_EXPECT_EQ(test, rx_post(test, 0), -EIOCBQUEUED);
+	for (i = 0; i < RX_BUFS; i++)
+		chains[i] = rx_chain(test, i, &iov, 1);
+	for (i = 1; i < 1024 / RX_BUFS; i++) {
+		KUNIT_EXPECT_EQ(test, rx_post_batch(test, &batch), 0);
+		KUNIT_EXPECT_EQ(test, batch.taken, RX_BUFS);
+	}
+	KUNIT_EXPECT_EQ(test, rx_post_batch(test, &batch), -ENOBUFS);
+	KUNIT_EXPECT_EQ(test, batch.taken, RX_BUFS - 1);
+	KUNIT_EXPECT_EQ(test, t->mq->stats.posted, 1024);
+	KUNIT_EXPECT_EQ(test, rx_post_batch(test, &batch), -ENOBUFS);
+	KUNIT_EXPECT_EQ(test, batch.taken, 0);
+	rx_stop(t);
+	KUNIT_EXPECT_EQ(test, t->done, 1024);
+}
+
 /* Who stops and starts in a loop is put off. */
 static void rx_starts_are_limited(struct kunit *test)
 {
@@ -1783,6 +1908,8 @@ static struct kunit_case rx_cases[] = {
 	KUNIT_CASE(rx_header_of_another_length),
 	KUNIT_CASE(rx_short_buffer_starts_nothing),
 	KUNIT_CASE(rx_segments),
+	KUNIT_CASE(rx_batch),
+	KUNIT_CASE(rx_batch_full),
 	KUNIT_CASE(rx_starts_are_limited),
 	KUNIT_CASE(rx_detached_takes_nothing),
 	{}

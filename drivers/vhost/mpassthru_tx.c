@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Zero-copy transmit: frames that vhost-net hands over with a kiocb leave by
- * DMA from the guest's own pages.
+ * Zero-copy transmit: frames that vhost-net hands over, a batch at a time and
+ * each with a kiocb, leave by DMA from the guest's own pages.
  *
  *   mp_tx_post()	sendmsg: parse, pin, map, append to the FIFO
  *   mp_tx_flush()	sendmsg of nothing: doorbell, complete what was sent
@@ -446,11 +446,16 @@ static u32 mp_tx_first_buf(struct mp_tx *tx)
 	       mp_txslot(tx, tx->reaped)->buf;
 }
 
-static bool mp_tx_has_room(struct mp_tx *tx)
+/* So many frames fit for sure, each with the most segments that one may have
+ * and that of its header.  More may, when they had fewer: look again then.
+ */
+static unsigned int mp_tx_room(struct mp_tx *tx)
 {
-	return tx->txq.posted - tx->reaped <= tx->txq.mask &&
-	       tx->seg - mp_tx_first_seg(tx) < MP_TX_SEGS - MPASSTHRU_TX_SEGS &&
-	       tx->buf - mp_tx_first_buf(tx) < MP_TX_SEGS - MPASSTHRU_TX_SEGS;
+	u32 segs = max(tx->seg - mp_tx_first_seg(tx),
+		       tx->buf - mp_tx_first_buf(tx));
+
+	return min(tx->txq.mask + 1 - (tx->txq.posted - tx->reaped),
+		   (MP_TX_SEGS - segs) / (MPASSTHRU_TX_SEGS + 1));
 }
 
 /* Tell the driver of what was posted, and have it look what has been sent. */
@@ -478,7 +483,7 @@ static bool mp_tx_is_pushed(struct mp_tx *tx)
 /* Is there something that has to be waited for? */
 static bool mp_tx_must_wait(struct mp_queue *mq, struct mp_tx *tx)
 {
-	return tx->waiting || !mp_tx_is_pushed(tx) || !mp_tx_has_room(tx) ||
+	return tx->waiting || !mp_tx_is_pushed(tx) || !mp_tx_room(tx) ||
 	       READ_ONCE(mq->tx_wants_idle);
 }
 
@@ -536,23 +541,50 @@ EXPORT_SYMBOL_IF_KUNIT(mp_tx_wake);
 /**
  * struct mp_txhead - what is copied of a frame before it is parsed
  * @offload: the virtio-net header
+ * @hdrs: bytes of @data that are headers
  * @have: bytes of @data
  * @len: bytes of the frame
  * @data: its beginning, with room for MP_TX_WHOLE bytes
+ * @iov: the segment with what follows that
+ * @skip: where in @iov, in bytes
  */
 struct mp_txhead {
 	struct mp_offload	offload;
+	unsigned int		hdrs;
 	unsigned int		have;
 	unsigned int		len;
 	void			*data;
+	const struct iovec	*iov;
+	size_t			skip;
 };
 
-static bool mp_txhead_copy(struct mp_txhead *head, struct iov_iter *from,
-			   unsigned int need)
+/* Copy the next @len bytes, which are there, to @to; with NULL skip them. */
+static bool mp_txhead_next(struct mp_txhead *head, void *to, size_t len)
 {
-	unsigned int more = need - head->have;
+	size_t n;
 
-	if (copy_from_iter(head->data + head->have, more, from) != more)
+	while (len) {
+		n = min(len, head->iov->iov_len - head->skip);
+		if (!n) {
+			head->iov++;
+			head->skip = 0;
+			continue;
+		}
+		if (to) {
+			if (copy_from_user(to, head->iov->iov_base + head->skip,
+					   n))
+				return false;
+			to += n;
+		}
+		head->skip += n;
+		len -= n;
+	}
+	return true;
+}
+
+static bool mp_txhead_copy(struct mp_txhead *head, unsigned int need)
+{
+	if (!mp_txhead_next(head, head->data + head->have, need - head->have))
 		return false;
 	head->have = need;
 	return true;
@@ -610,17 +642,15 @@ fault:
 }
 
 /* What every frame has to have copied: its virtio-net header, and the frame
- * when it is short, or else the beginning of its headers.  copy_from_iter()
- * costs as much as all else that is done to post a frame: it is left to those
- * that begin in several segments.
+ * when it is short, or else the beginning of its headers.
  */
 static bool mp_txhead_begin(struct mp_txhead *head, struct virtio_net_hdr *hdr,
-			    unsigned int hdr_sz, struct iov_iter *from)
+			    unsigned int hdr_sz)
 {
 	unsigned int need = head->len <= MP_TX_WHOLE ? head->len : ETH_HLEN;
-	const void __user *start = iter_iov_addr(from);
+	const void __user *start = head->iov->iov_base;
 
-	if (likely(iter_iov_len(from) >= hdr_sz + need)) {
+	if (likely(head->iov->iov_len >= hdr_sz + need)) {
 		if (!mp_copy_head(hdr, start, sizeof(*hdr)))
 			return false;
 		start += hdr_sz;
@@ -628,36 +658,37 @@ static bool mp_txhead_begin(struct mp_txhead *head, struct virtio_net_hdr *hdr,
 		    !mp_copy_head(head->data, start, ETH_HLEN) :
 		    copy_from_user(head->data, start, need))
 			return false;
-		iov_iter_advance(from, hdr_sz + need);
+		head->skip = hdr_sz + need;
 		head->have = need;
 		return true;
 	}
 
-	if (!copy_from_iter_full(hdr, sizeof(*hdr), from))
-		return false;
-	iov_iter_advance(from, hdr_sz - sizeof(*hdr));
-	return mp_txhead_copy(head, from, need);
+	return mp_txhead_next(head, hdr, sizeof(*hdr)) &&
+	       mp_txhead_next(head, NULL, hdr_sz - sizeof(*hdr)) &&
+	       mp_txhead_copy(head, need);
 }
 
-/* Afterwards @from is at what follows the headers.  -EFAULT when memory is not
- * there, or has to be faulted in where that is disabled.
+/* Copy to head->data.  -EFAULT when memory is not there, or has to be faulted
+ * in where that is disabled.
  */
 static int mp_txhead_read(struct mp_queue *mq, struct mp_txhead *head,
-			  unsigned int hdr_sz, struct iov_iter *from)
+			  const struct mpassthru_chain *chain,
+			  unsigned int hdr_sz)
 {
 	unsigned int flags = READ_ONCE(mq->flags);
-	size_t total = iov_iter_count(from);
 	struct virtio_net_hdr hdr;
 	int need;
 
-	if (!iter_is_iovec(from) || total < hdr_sz + ETH_HLEN)
+	if (chain->len < hdr_sz + ETH_HLEN)
 		return -EINVAL;
-	if (total - hdr_sz > MP_TX_LONGEST)
+	if (chain->len - hdr_sz > MP_TX_LONGEST)
 		return -EMSGSIZE;
 
-	head->len = total - hdr_sz;
+	head->len = chain->len - hdr_sz;
 	head->have = 0;
-	if (!mp_txhead_begin(head, &hdr, hdr_sz, from))
+	head->iov = chain->iov;
+	head->skip = 0;
+	if (!mp_txhead_begin(head, &hdr, hdr_sz))
 		return -EFAULT;
 	head->offload = (struct mp_offload) {
 		.flags		= hdr.flags,
@@ -666,26 +697,21 @@ static int mp_txhead_read(struct mp_queue *mq, struct mp_txhead *head,
 		.csum_start	= tun_vnet16_to_cpu(flags, hdr.csum_start),
 		.csum_offset	= tun_vnet16_to_cpu(flags, hdr.csum_offset),
 	};
-	if (head->have == head->len) {
+	if (head->have == head->len)
 		mp_txhead_pad(head);
-		return 0;
-	}
 
 	for (;;) {
 		need = mp_offload_hdrs(&head->offload, head->data, head->have,
 				       head->len);
-		if (need <= (int)head->have)
-			return min(need, 0);
-		if (!mp_txhead_copy(head, from, need))
+		if (unlikely(need < 0))
+			return need;
+		if (need <= head->have)
+			break;
+		if (!mp_txhead_copy(head, need))
 			return -EFAULT;
 	}
-}
-
-/* Of a frame that was copied whole: how much of it are headers. */
-static int mp_txhead_hdrs(const struct mp_txhead *head)
-{
-	return mp_offload_hdrs(&head->offload, head->data, head->have,
-			       head->len);
+	head->hdrs = need;
+	return 0;
 }
 
 /* Are the pages those of the poster, under the limits that hold for it? */
@@ -706,11 +732,16 @@ static int mp_tx_copy(struct mp_queue *mq, enum mp_fallback_reason why)
 	return -EAGAIN;
 }
 
-/* May a frame be posted to @tx?  With tx_lock held, in an RCU read side that
- * lasts until it is posted: who puts something into the way of frames, see
- * netdev_mp_egress_used(), and waits for RCU sees all that are posted later.
+/* May frames be posted to @tx?  With tx_lock held, in an RCU read side that
+ * lasts until they are posted: who puts something into the way of frames, see
+ * netdev_mp_egress_used(), or takes queues away, and waits for RCU sees all
+ * that are posted later.
+ *
+ * Of the rest, tx_lock keeps what it protects.  A port may be held, or another
+ * holder of the descriptor send an skb, after the look at it: that has no order
+ * with frames that are posted just now, be it one or a batch.
  */
-static int mp_tx_check(struct mp_queue *mq, const struct kiocb *iocb)
+static int mp_tx_check(struct mp_queue *mq, unsigned int hdr_len)
 {
 	struct mp_tx *tx = mq->tx;
 	enum mp_fallback_reason why;
@@ -718,12 +749,12 @@ static int mp_tx_check(struct mp_queue *mq, const struct kiocb *iocb)
 
 	if (unlikely(!mp_tx_mem_ok(tx)))
 		return tx->waiting || !mp_tx_is_pushed(tx) ? -EBUSY : -ESTALE;
-	if (unlikely(!mp_tx_has_room(tx)))
+	if (unlikely(!mp_tx_room(tx)))
 		return -ENOBUFS;
 	why = MP_FALLBACK_FRAME;
 	dev = tx->txq.port->dev;
 	/* A resume may have found fewer interrupts, and left fewer queues. */
-	if (unlikely(iocb->ki_pos != mq->vnet_hdr_sz ||
+	if (unlikely(hdr_len != mq->vnet_hdr_sz ||
 		     tx->txq.queue >= READ_ONCE(dev->real_num_tx_queues)))
 		goto copy;
 	why = MP_FALLBACK_RESET;
@@ -823,16 +854,15 @@ static inline void mp_tx_add_page(struct mp_tx *tx,
 	*mp_txbuf(tx, idx) = (struct mp_txbuf) { .page = page };
 }
 
-/* The header buffer, and what the NIC is to do. Sets nothing that others see.
+/* The header buffer, which is @head->data, and what the NIC is to do. Sets
+ * nothing that others see.
  */
-static int mp_tx_begin(struct mp_queue *mq, const struct mp_txhead *head)
+static inline int mp_tx_begin(struct mp_tx *tx, const struct mp_txhead *head)
 {
-	struct mp_tx *tx = mq->tx;
 	u32 idx = tx->txq.posted;
 	struct mpassthru_txframe *frame = mp_txframe(tx, idx);
 	struct mp_txslot *slot = mp_txslot(tx, idx);
-	void *data = mp_tx_hdr(tx, idx);
-	int hdrs, err;
+	int err;
 
 	frame->first = tx->seg;
 	frame->nr_segs = 0;
@@ -840,13 +870,8 @@ static int mp_tx_begin(struct mp_queue *mq, const struct mp_txhead *head)
 	slot->buf = tx->buf;
 	slot->nr_bufs = 0;
 
-	if (unlikely(data != head->data))
-		memcpy(data, head->data, head->have);
-	hdrs = mp_txhead_hdrs(head);
-	if (unlikely(hdrs < 0))
-		return hdrs;
-	err = mp_offload_parse(&head->offload, tx->txq.port->dev, data, hdrs,
-			       frame);
+	err = mp_offload_parse(&head->offload, tx->txq.port->dev, head->data,
+			       head->hdrs, frame);
 	if (unlikely(err))
 		return err;
 
@@ -855,10 +880,10 @@ static int mp_tx_begin(struct mp_queue *mq, const struct mp_txhead *head)
 }
 
 /* The frame at the end of the FIFO is complete. */
-static int mp_tx_append(struct mp_queue *mq, const struct mp_txhead *head,
-			struct kiocb *iocb)
+static inline void mp_tx_append(struct mp_queue *mq, struct mp_tx *tx,
+				const struct mp_txhead *head,
+				struct kiocb *iocb, unsigned int hdr_len)
 {
-	struct mp_tx *tx = mq->tx;
 	u32 idx = tx->txq.posted;
 	struct mpassthru_txframe *frame = mp_txframe(tx, idx);
 	struct mp_txslot *slot = mp_txslot(tx, idx);
@@ -868,7 +893,7 @@ static int mp_tx_append(struct mp_queue *mq, const struct mp_txhead *head,
 		dma_sync_single_for_device(tx->bounces.dev,
 					   mp_tx_hdr_dma(tx, idx), head->have,
 					   DMA_TO_DEVICE);
-	slot->res = head->len + iocb->ki_pos;
+	slot->res = head->len + hdr_len;
 	tx->seg += frame->nr_segs;
 	tx->buf += slot->nr_bufs;
 	mq->stats.tx_posted++;
@@ -880,9 +905,10 @@ static int mp_tx_append(struct mp_queue *mq, const struct mp_txhead *head,
 	slot->iocb = whole && !tx->waiting ? NULL : iocb;
 	if (slot->iocb)
 		tx->waiting++;
+	else
+		iocb->ki_complete(iocb, slot->res);
 	trace_mpassthru_tx_post(&tx->txq, frame);
 	mpassthru_tx_post(&tx->txq);
-	return slot->iocb ? -EIOCBQUEUED : slot->res;
 }
 
 /* Give up the pages of the frame at the end of the FIFO. */
@@ -894,21 +920,21 @@ static void mp_tx_abort(struct mp_tx *tx)
 }
 
 /* Payload whose pages are all pinned.  -ENOENT when one is not, or when that is
- * more than fits.  @from is an array of segments, as mp_txhead_read() has seen
- * to: nothing of it has to be advanced.
+ * more than fits.
  */
-static int mp_tx_add_hits(struct mp_queue *mq, const struct iov_iter *from)
+static int mp_tx_add_hits(struct mp_tx *tx, const struct mp_txhead *head)
 {
-	struct mp_tx *tx = mq->tx;
 	u32 idx = tx->txq.posted;
 	struct mpassthru_txframe *frame = mp_txframe(tx, idx);
 	struct mp_txslot *slot = mp_txslot(tx, idx);
-	size_t skip = from->iov_offset, left = iov_iter_count(from), len, part;
+	size_t skip = head->skip, left = head->len - head->have, len, part;
 	struct mp_page *pages[MPASSTHRU_TX_SEGS] __uninitialized;
-	const struct iovec *iov = from->__iov;
+	const struct iovec *iov = head->iov;
 	unsigned long addr;
-	int n, got, i;
+	int n, got, i, err = -ENOENT;
 
+	/* Neither faults nor sleeps are between. */
+	spin_lock(&tx->mem->lock);
 	for (; left; iov++, skip = 0) {
 		len = min(iov->iov_len - skip, left);
 		if (!len)
@@ -917,7 +943,7 @@ static int mp_tx_add_hits(struct mp_queue *mq, const struct iov_iter *from)
 		left -= len;
 		n = DIV_ROUND_UP(offset_in_page(addr) + len, PAGE_SIZE);
 		if (n + slot->nr_bufs > MPASSTHRU_TX_SEGS)
-			return -ENOENT;
+			goto out;
 		got = mp_pages_find(tx->mem, addr, pages, n);
 		for (i = 0; i < got; i++) {
 			part = min_t(size_t, len, PAGE_SIZE -
@@ -928,49 +954,76 @@ static int mp_tx_add_hits(struct mp_queue *mq, const struct iov_iter *from)
 			len -= part;
 		}
 		if (unlikely(got != n))
-			return -ENOENT;
+			goto out;
 	}
-	return frame->nr_segs > tx->txq.port->tx_segs ? -ENOENT : 0;
+	if (likely(frame->nr_segs <= tx->txq.port->tx_segs))
+		err = 0;
+out:
+	spin_unlock(&tx->mem->lock);
+	return err;
 }
 
-/* As mp_tx_post(), if nothing has to be faulted in, pinned or allocated; else
- * -ENOENT.
+/* Append one frame, if nothing has to be faulted in, pinned or allocated; else
+ * -ENOENT.  With tx_lock held and page faults disabled.
  */
-static int mp_tx_post_hit(struct mp_queue *mq, struct kiocb *iocb,
-			  struct iov_iter from)
+static int mp_tx_post_hit(struct mp_queue *mq, struct mp_tx *tx,
+			  struct mp_txhead *head,
+			  const struct mpassthru_chain *chain,
+			  unsigned int hdr_len)
 {
+	int err;
+
+	/* The slot is ours until it is posted. */
+	head->data = mp_tx_hdr(tx, tx->txq.posted);
+	err = mp_txhead_read(mq, head, chain, hdr_len);
+	if (unlikely(err == -EFAULT))
+		return -ENOENT;
+	err = err ?: mp_tx_begin(tx, head);
+	if (unlikely(err))
+		return mp_tx_refuse(mq, err);
+	if (head->have != head->len) {
+		err = mp_tx_add_hits(tx, head);
+		if (unlikely(err)) {
+			mp_tx_abort(tx);
+			return err;
+		}
+		mq->stats.tx_zerocopy++;
+	}
+	mp_tx_append(mq, tx, head, chain->iocb, hdr_len);
+	return 0;
+}
+
+/* Append frames, up to the first that has something to be faulted in, pinned or
+ * allocated: -ENOENT; or to which something else happens that mp_tx_post()
+ * tells.
+ */
+static int mp_tx_post_hits(struct mp_queue *mq, struct mpassthru_batch *batch)
+{
+	const struct mpassthru_chain *chain = batch->chains + batch->taken;
+	const struct mpassthru_chain *end = batch->chains + batch->nr;
+	unsigned int room = 0;
 	struct mp_txhead head;
+	struct mp_tx *tx;
 	int err;
 
 	mutex_lock(&mq->tx_lock);
 	rcu_read_lock();
-	err = mq->tx ? mp_tx_check(mq, iocb) : -ESTALE;
+	tx = mq->tx;
+	err = tx ? mp_tx_check(mq, batch->hdr_len) : -ESTALE;
 	if (unlikely(err))
 		goto out;
 
-	/* The slot is ours until it is posted. */
-	head.data = mp_tx_hdr(mq->tx, mq->tx->txq.posted);
 	pagefault_disable();
-	err = mp_txhead_read(mq, &head, iocb->ki_pos, &from);
+	for (; chain != end; chain++, room--) {
+		if (!room)
+			room = mp_tx_room(tx);
+		err = room ? mp_tx_post_hit(mq, tx, &head, chain,
+					    batch->hdr_len) : -ENOBUFS;
+		if (unlikely(err))
+			break;
+	}
 	pagefault_enable();
-	if (unlikely(err == -EFAULT)) {
-		err = -ENOENT;
-		goto out;
-	}
-	err = err ?: mp_tx_begin(mq, &head);
-	if (unlikely(err)) {
-		err = mp_tx_refuse(mq, err);
-		goto out;
-	}
-	if (head.have != head.len) {
-		err = mp_tx_add_hits(mq, &from);
-		if (unlikely(err)) {
-			mp_tx_abort(mq->tx);
-			goto out;
-		}
-		mq->stats.tx_zerocopy++;
-	}
-	err = mp_tx_append(mq, &head, iocb);
+	batch->taken = chain - batch->chains;
 out:
 	rcu_read_unlock();
 	mutex_unlock(&mq->tx_lock);
@@ -1057,24 +1110,29 @@ static int mp_txprep_page(struct mp_txprep *prep, unsigned long addr,
 	return err;
 }
 
-static int mp_txprep_pages(struct mp_txprep *prep, struct iov_iter *from)
+static int mp_txprep_pages(struct mp_txprep *prep)
 {
+	size_t left = prep->head.len - prep->head.have, skip = prep->head.skip;
+	const struct iovec *iov = prep->head.iov;
 	unsigned long addr;
 	size_t len;
 	int err;
 
-	while (iov_iter_count(from)) {
-		addr = (unsigned long)iter_iov_addr(from);
-		len = min3(iter_iov_len(from), iov_iter_count(from),
-			   PAGE_SIZE - offset_in_page(addr));
-		if (len) {
-			if (prep->nr == MPASSTHRU_TX_SEGS)
-				return -EOPNOTSUPP;
-			err = mp_txprep_page(prep, addr, len);
-			if (err)
-				return err;
+	for (; left; left -= len, skip += len) {
+		if (skip == iov->iov_len) {
+			iov++;
+			skip = 0;
 		}
-		iov_iter_advance(from, len);
+		addr = (unsigned long)iov->iov_base + skip;
+		len = min3(iov->iov_len - skip, left,
+			   PAGE_SIZE - offset_in_page(addr));
+		if (!len)
+			continue;
+		if (prep->nr == MPASSTHRU_TX_SEGS)
+			return -EOPNOTSUPP;
+		err = mp_txprep_page(prep, addr, len);
+		if (err)
+			return err;
 	}
 	return 0;
 }
@@ -1125,7 +1183,7 @@ static struct mp_bounce *mp_txprep_bounced(struct mp_tx *tx,
 
 /* With tx_lock held; the parts become the queue's one by one. */
 static int mp_txprep_append(struct mp_queue *mq, struct mp_txprep *prep,
-			    struct kiocb *iocb)
+			    struct kiocb *iocb, unsigned int hdr_len)
 {
 	struct mp_tx *tx = mq->tx;
 	u32 idx = tx->txq.posted;
@@ -1136,7 +1194,9 @@ static int mp_txprep_append(struct mp_queue *mq, struct mp_txprep *prep,
 	bool bounced = false;
 	int err, i;
 
-	err = mp_tx_begin(mq, &prep->head);
+	prep->head.data = memcpy(mp_tx_hdr(tx, idx), prep->data,
+				 prep->head.have);
+	err = mp_tx_begin(tx, &prep->head);
 	if (err)
 		return mp_tx_refuse(mq, err);
 
@@ -1166,7 +1226,8 @@ static int mp_txprep_append(struct mp_queue *mq, struct mp_txprep *prep,
 		mq->stats.tx_bounced++;
 	else if (prep->nr)
 		mq->stats.tx_zerocopy++;
-	return mp_tx_append(mq, &prep->head, iocb);
+	mp_tx_append(mq, tx, &prep->head, iocb, hdr_len);
+	return 0;
 
 err_abort:
 	mp_tx_abort(tx);
@@ -1177,13 +1238,14 @@ err_abort:
  * when bounce pages have to be made.
  */
 static int mp_txprep_try(struct mp_queue *mq, struct mp_txprep *prep,
-			 struct kiocb *iocb, struct iov_iter from)
+			 const struct mpassthru_chain *chain,
+			 unsigned int hdr_len)
 {
 	int err;
 
 	mutex_lock(&mq->tx_lock);
 	rcu_read_lock();
-	err = mq->tx ? mp_tx_check(mq, iocb) : -ENOENT;
+	err = mq->tx ? mp_tx_check(mq, hdr_len) : -ENOENT;
 	rcu_read_unlock();
 	if (!err) {
 		prep->mem = mp_mem_get(mq->tx->mem);
@@ -1197,9 +1259,9 @@ static int mp_txprep_try(struct mp_queue *mq, struct mp_txprep *prep,
 
 	prep->nr = 0;
 	prep->head.data = prep->data;
-	err = mp_txhead_read(mq, &prep->head, iocb->ki_pos, &from);
+	err = mp_txhead_read(mq, &prep->head, chain, hdr_len);
 	if (!err && prep->head.have != prep->head.len)
-		err = mp_txprep_pages(prep, &from);
+		err = mp_txprep_pages(prep);
 
 	mutex_lock(&mq->tx_lock);
 	rcu_read_lock();
@@ -1208,16 +1270,17 @@ static int mp_txprep_try(struct mp_queue *mq, struct mp_txprep *prep,
 	else if (err)
 		err = mp_tx_refuse(mq, err);
 	else
-		err = mp_tx_check(mq, iocb) ?:
-		      mp_txprep_append(mq, prep, iocb);
+		err = mp_tx_check(mq, hdr_len) ?:
+		      mp_txprep_append(mq, prep, chain->iocb, hdr_len);
 	rcu_read_unlock();
 	mutex_unlock(&mq->tx_lock);
 	mp_txprep_end(prep);
 	return err;
 }
 
-static noinline int mp_tx_post_miss(struct mp_queue *mq, struct kiocb *iocb,
-				    const struct iov_iter *from)
+static noinline int mp_tx_post_miss(struct mp_queue *mq,
+				    const struct mpassthru_chain *chain,
+				    unsigned int hdr_len)
 {
 	struct mp_txprep *prep;
 	int tries, err;
@@ -1227,7 +1290,7 @@ static noinline int mp_tx_post_miss(struct mp_queue *mq, struct kiocb *iocb,
 		return -ENOMEM;
 	prep->alloc = false;
 	for (tries = 0; tries < MP_TX_TRIES; tries++) {
-		err = mp_txprep_try(mq, prep, iocb, *from);
+		err = mp_txprep_try(mq, prep, chain, hdr_len);
 		if (err == -ENOSR)
 			prep->alloc = true;
 		else if (likely(err != -ENOENT))
@@ -1235,7 +1298,7 @@ static noinline int mp_tx_post_miss(struct mp_queue *mq, struct kiocb *iocb,
 	}
 	kfree(prep);
 	/* Others stop and start, or the guest is at its end: look again. */
-	if (err == -ENOENT || err == -ENOSR || err == -EINTR)
+	if (err == -ENOENT || err == -ENOSR || err == -EINTR || err == -ESTALE)
 		return -EBUSY;
 	return err;
 }
@@ -1250,49 +1313,80 @@ static int mp_tx_not_now(struct mp_queue *mq, int err)
 	return err;
 }
 
+/* Is there nothing to be done for a frame, now or later? */
+static bool mp_tx_is_dropped(int err)
+{
+	switch (err) {
+	case 0:
+	case -EAGAIN:
+	case -EBUSY:
+	case -ENOBUFS:
+	case -ENOMEM:
+	case -EOPNOTSUPP:
+		return false;
+	default:
+		return true;
+	}
+}
+
 /**
- * mp_tx_post - append a frame to the FIFO
+ * mp_tx_post - append frames to the FIFO
  * @mq: queue
- * @iocb: completed in mp_tx_flush() or mp_tx_stop().  Its ki_complete() is
- *	called with mp_queue.tx_lock held, and RTNL as well when the device is
- *	unbound: it may neither sleep nor take a lock that is held while
- *	posting.  ki_pos is where in the chain the frame begins, in bytes.
- * @from: header and frame
+ * @batch: each a header and the frame.  They are taken in order, up to the
+ *	first that cannot be taken now.  A kiocb is completed in mp_tx_flush()
+ *	or mp_tx_stop(), or here when the frame was copied whole, with the bytes
+ *	of header and frame: its ki_complete() is called with mp_queue.tx_lock
+ *	held, and RTNL as well when the device is unbound, and may neither
+ *	sleep nor take a lock that is held while posting.  Or it is completed
+ *	here, without these locks: with -EFAULT, -EINVAL, -EMSGSIZE, when the
+ *	frame makes no sense and was dropped; with -ENOTCONN when no device is
+ *	bound.
  *
- * Context: process, not a kernel thread; the address space of @from is current.
- * Handles faults in @from, and allocates memory that is charged to the memory
- * cgroup.  Takes mmap_lock, then mp_queue.tx_lock, which is held only for what
- * does not depend on the poster.
- * Return: -EIOCBQUEUED, or without @iocb being queued:
+ * Context: process, not a kernel thread; the address space of @batch is
+ * current.  Handles faults in the frames, and allocates memory that is charged
+ * to the memory cgroup.  Takes mmap_lock, then mp_queue.tx_lock, which is held
+ * only for what does not depend on the poster.
+ * Return: 0 when all were taken, or why the next one is not:
  *
- * * bytes of header and frame: the frame was copied whole
  * * -EAGAIN: send it by an skb, and ask again for the next; all that was posted
  *   is in the ring
  * * -ENOBUFS: no room, or something has to leave first: call mp_tx_flush(), and
  *   try again when the socket is writable
- * * -EFAULT, -EINVAL, -EMSGSIZE: dropped
- * * -ENOTCONN: no device is bound
  * * -EBUSY: in use from another address space, or just being stopped
  * * -EOPNOTSUPP: the device cannot, or from a kernel thread
  * * -ENOMEM
  */
-int mp_tx_post(struct mp_queue *mq, struct kiocb *iocb, struct iov_iter *from)
+int mp_tx_post(struct mp_queue *mq, struct mpassthru_batch *batch)
 {
+	const struct mpassthru_chain *chain;
 	int tries = MP_TX_TRIES, err;
 
-	for (;;) {
-		err = mp_tx_post_hit(mq, iocb, *from);
-		if (likely(err != -ESTALE || !tries--))
-			break;
-		err = mp_tx_start(mq);
-		if (err)
-			return err;
-	}
-	if (unlikely(err == -ENOENT))
-		err = mp_tx_post_miss(mq, iocb, from);
-	if (unlikely(err == -ESTALE))
-		err = -EBUSY;
-	if (unlikely(err == -EBUSY || err == -ENOMEM))
+	batch->taken = 0;
+	do {
+		err = mp_tx_post_hits(mq, batch);
+		if (likely(!err))
+			return 0;
+
+		chain = &batch->chains[batch->taken];
+		if (err == -ESTALE) {
+			/* Others stop and start, too. */
+			err = tries-- ? mp_tx_start(mq) : -EBUSY;
+			if (!err)
+				continue;
+		} else if (err == -ENOENT) {
+			err = mp_tx_post_miss(mq, chain, batch->hdr_len);
+			if (!err)
+				batch->taken++;
+		}
+		/* Goes back in its turn, as all do. */
+		if (mp_tx_is_dropped(err)) {
+			chain->iocb->ki_complete(chain->iocb, err);
+			batch->taken++;
+			err = 0;
+		}
+	} while (!err && batch->taken < batch->nr);
+
+	if (err == -EBUSY || err == -ENOMEM)
 		err = mp_tx_not_now(mq, err);
 	return err;
 }

@@ -370,21 +370,45 @@ static void tx_exit(struct kunit *test)
 	sock_put(&t->mq->sk);
 }
 
-static int tx_post_iov(struct kunit *test, int i, const struct iovec *iov,
-		       int n)
+static int tx_post_batch(struct kunit *test, struct mpassthru_batch *batch)
 {
 	unsigned int kthread = current->flags & PF_KTHREAD;
 	struct tx_test *t = test->priv;
-	struct iov_iter from;
 	int err;
 
-	t->iocbs[i].ki_complete = tx_done;
-	t->iocbs[i].ki_pos = t->mq->vnet_hdr_sz;
-	iov_iter_init(&from, ITER_SOURCE, iov, n, iov_length(iov, n));
+	batch->hdr_len = t->mq->vnet_hdr_sz;
 	current->flags &= ~PF_KTHREAD;
-	err = mp_tx_post(t->mq, &t->iocbs[i], &from);
+	err = mp_tx_post(t->mq, batch);
 	current->flags |= kthread;
 	return err;
+}
+
+static struct mpassthru_chain tx_chain(struct kunit *test, int i,
+				       const struct iovec *iov, int n)
+{
+	struct tx_test *t = test->priv;
+
+	t->res[i] = -EIOCBQUEUED;
+	t->iocbs[i].ki_complete = tx_done;
+	return (struct mpassthru_chain) {
+		.iocb = &t->iocbs[i],
+		.iov = iov,
+		.nr_segs = n,
+		.len = iov_length(iov, n),
+	};
+}
+
+/* -EIOCBQUEUED, what it was completed with at once, or why it was not taken */
+static int tx_post_iov(struct kunit *test, int i, const struct iovec *iov,
+		       int n)
+{
+	struct mpassthru_chain chain = tx_chain(test, i, iov, n);
+	struct mpassthru_batch batch = { .chains = &chain, .nr = 1 };
+	struct tx_test *t = test->priv;
+	int err = tx_post_batch(test, &batch);
+
+	KUNIT_EXPECT_EQ(test, batch.taken, !err);
+	return err ?: t->res[i];
 }
 
 /* A frame of @len bytes that begins @off bytes into the second page. */
@@ -523,6 +547,99 @@ static void tx_many_segments_fall_back(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, tx_post_iov(test, 2, iov, 17), -EAGAIN);
 	tx_sent(t, 2);
 	KUNIT_EXPECT_EQ(test, mp_tx_flush(t->mq), 2);
+}
+
+/* Copied whole, pinned and not, not there, too long, too many segments: each in
+ * its place, and none behind the last.
+ */
+static void tx_batch(struct kunit *test)
+{
+	struct tx_test *t = test->priv;
+	struct mpassthru_chain chains[9];
+	struct mpassthru_batch batch = { .chains = chains, .nr = 9 };
+	struct iovec iov[8][2], many[17];
+	struct mp_tx *tx;
+	int i;
+
+	for (i = 0; i < 8; i++) {
+		iov[i][0].iov_base = (void __user *)t->addr;
+		iov[i][0].iov_len = TX_HDR;
+		iov[i][1].iov_base = (void __user *)t->addr +
+				     (i < 4 ? 1 : i) * PAGE_SIZE + 16 * i;
+		iov[i][1].iov_len = 1000 + i;
+	}
+	iov[0][1].iov_len = 100;
+	iov[6][1].iov_len = 13;
+	vm_munmap(t->addr + 5 * PAGE_SIZE, PAGE_SIZE);
+	for (i = 0; i < 8; i++)
+		chains[i] = tx_chain(test, i, iov[i], 2);
+	many[0] = iov[0][0];
+	for (i = 1; i < 17; i++) {
+		many[i].iov_base = (void __user *)t->addr + 2 * i * PAGE_SIZE +
+				   PAGE_SIZE;
+		many[i].iov_len = 20;
+	}
+	many[2].iov_base = (void __user *)t->addr + PAGE_SIZE;
+	chains[7] = tx_chain(test, 7, many, 17);
+	chains[8] = tx_chain(test, 8, iov[7], 2);
+
+	KUNIT_EXPECT_EQ(test, tx_post_batch(test, &batch), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, batch.taken, 7);
+	KUNIT_EXPECT_EQ(test, t->res[0], TX_HDR + 100);
+	for (i = 1; i < 5; i++)
+		KUNIT_EXPECT_EQ(test, t->res[i], -EIOCBQUEUED);
+	KUNIT_EXPECT_EQ(test, t->res[5], -EFAULT);
+	KUNIT_EXPECT_EQ(test, t->res[6], -EINVAL);
+	KUNIT_EXPECT_EQ(test, t->res[8], -EIOCBQUEUED);
+	KUNIT_EXPECT_EQ(test, t->mq->stats.tx_errors, 2);
+	KUNIT_EXPECT_EQ(test, t->mq->stats.tx_fallback[MP_FALLBACK_FRAME], 1);
+	KUNIT_EXPECT_EQ(test, t->pushed, 5);
+	tx_sent(t, 5);
+	KUNIT_EXPECT_EQ(test, mp_tx_flush(t->mq), 4);
+	for (i = 1; i < 5; i++)
+		KUNIT_EXPECT_EQ(test, t->res[i], TX_HDR + 1000 + i);
+
+	/* None is bound: all are dropped. */
+	t->mq->tx_copy_until = 0;
+	rtnl_lock();
+	tx = mp_tx_unbind(t->mq);
+	rtnl_unlock();
+	synchronize_rcu();
+	mp_tx_free(tx);
+	batch.nr = 7;
+	KUNIT_EXPECT_EQ(test, tx_post_batch(test, &batch), 0);
+	KUNIT_EXPECT_EQ(test, batch.taken, 7);
+	for (i = 0; i < 7; i++)
+		KUNIT_EXPECT_EQ(test, t->res[i], -ENOTCONN);
+}
+
+/* The FIFO is full within a batch. */
+static void tx_batch_full(struct kunit *test)
+{
+	static struct mpassthru_chain chains[64];
+	struct mpassthru_batch batch = { .chains = chains, .nr = 64 };
+	struct tx_test *t = test->priv;
+	const struct iovec iov[] = {
+		{ (void __user *)t->addr, TX_HDR },
+		{ (void __user *)t->addr + PAGE_SIZE, 1514 },
+	};
+	int i;
+
+	t->room = 0;
+	KUNIT_EXPECT_EQ(test, tx_post(test, 0, 0, 1514), -EIOCBQUEUED);
+	for (i = 0; i < 64; i++)
+		chains[i] = tx_chain(test, i, iov, 2);
+	for (i = 1; i < 512 / 64; i++) {
+		KUNIT_EXPECT_EQ(test, tx_post_batch(test, &batch), 0);
+		KUNIT_EXPECT_EQ(test, batch.taken, 64);
+	}
+	KUNIT_EXPECT_EQ(test, tx_post_batch(test, &batch), -ENOBUFS);
+	KUNIT_EXPECT_EQ(test, batch.taken, 63);
+	t->room = INT_MAX;
+	mp_tx_flush(t->mq);
+	KUNIT_EXPECT_EQ(test, t->pushed, 512);
+	tx_sent(t, 512);
+	KUNIT_EXPECT_EQ(test, mp_tx_flush(t->mq), 512);
 }
 
 static void tx_full_is_told(struct kunit *test)
@@ -707,6 +824,8 @@ static struct kunit_case tx_cases[] = {
 	KUNIT_CASE(tx_short_is_copied),
 	KUNIT_CASE(tx_bounces_what_is_not_pinned),
 	KUNIT_CASE(tx_many_segments_fall_back),
+	KUNIT_CASE(tx_batch),
+	KUNIT_CASE(tx_batch_full),
 	KUNIT_CASE(tx_full_is_told),
 	KUNIT_CASE(tx_stop_gives_back),
 	KUNIT_CASE(tx_stop_waits_for_the_ring),

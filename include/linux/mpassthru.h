@@ -46,6 +46,8 @@
 #include <linux/types.h>
 
 struct file;
+struct iovec;
+struct kiocb;
 struct mpassthru_port;
 struct netlink_ext_ack;
 struct sk_buff;
@@ -534,8 +536,8 @@ static inline bool mpassthru_rx_flush(struct mpassthru_rxq *rxq,
 		return room;
 
 	WRITE_ONCE(rxq->need_wakeup, true);
-	/* Pairs with smp_mb() in mpassthru_rx_post(): either that sees the flag
-	 * or this sees the buffer.
+	/* Pairs with smp_mb() in mpassthru_rx_wants_wake(): either that sees
+	 * the flag or this sees the buffer.
 	 */
 	smp_mb();
 	return armed != READ_ONCE(rxq->posted);
@@ -569,13 +571,28 @@ static inline u32 mpassthru_rx_filled(const struct mpassthru_rxq *rxq)
  * mpassthru_rx_post - make the buffer at @posted available
  * @rxq: FIFO, with bufs[posted & mask].dma set
  *
+ * To be followed by mpassthru_rx_wants_wake(), once for several.
+ *
  * Context: process, serialised by the consumer.
- * Return: true when the driver wants rx_wake.
  */
-static inline bool mpassthru_rx_post(struct mpassthru_rxq *rxq)
+static inline void mpassthru_rx_post(struct mpassthru_rxq *rxq)
 {
 	/* Pairs with smp_load_acquire() in mpassthru_rx_arm(). */
 	smp_store_release(&rxq->posted, rxq->posted + 1);
+}
+
+/**
+ * mpassthru_rx_wants_wake - was a ring found dry before something was posted
+ * @rxq: FIFO
+ *
+ * After mpassthru_rx_post(), once for several: a driver that finds some of
+ * them takes these, and its mpassthru_rx_flush() after that meets the last.
+ *
+ * Context: process, serialised by the consumer.
+ * Return: true when the driver wants rx_wake.
+ */
+static inline bool mpassthru_rx_wants_wake(struct mpassthru_rxq *rxq)
+{
 	/* Pairs with smp_mb() in mpassthru_rx_flush(). */
 	smp_mb();
 	if (likely(!READ_ONCE(rxq->need_wakeup)))
@@ -793,6 +810,43 @@ static inline bool mpassthru_queue_bound(const struct net_device *dev,
 }
 
 #endif /* CONFIG_NET_MPASSTHRU */
+
+/* What vhost-net posts to the socket of an mp device. */
+
+/**
+ * struct mpassthru_chain - a buffer to be filled, or a frame to be sent
+ * @iocb: its ki_complete() is called once, if the chain is taken: with the
+ *	bytes received or sent, or why there are none.  That may be before the
+ *	call returns, and before those in front of it have completed.
+ * @iov: its segments, user memory, until the call returns
+ * @nr_segs: how many
+ * @len: bytes in all of them
+ */
+struct mpassthru_chain {
+	struct kiocb		*iocb;
+	const struct iovec	*iov;
+	unsigned int		nr_segs;
+	size_t			len;
+};
+
+/**
+ * struct mpassthru_batch - chains that are posted by one call
+ * @chains: in the order of the ring
+ * @nr: how many, at least one
+ * @taken: returns how many of the first were taken
+ * @hdr_len: where the frame begins in each, behind the header.  A socket that
+ *	has it elsewhere takes none.
+ *
+ * It is msg_control of recvmsg or sendmsg, told from others by msg_controllen;
+ * nothing else of struct msghdr is looked at.  These return 0, when all were
+ * taken, or why the first that was not is not taken now.
+ */
+struct mpassthru_batch {
+	struct mpassthru_chain	*chains;
+	unsigned int		nr;
+	unsigned int		taken;
+	unsigned int		hdr_len;
+};
 
 #if IS_ENABLED(CONFIG_VHOST_PASSTHRU)
 struct socket *mpassthru_get_socket(struct file *file);

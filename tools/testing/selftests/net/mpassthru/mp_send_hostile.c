@@ -514,6 +514,64 @@ TEST_F_TIMEOUT(hostile, out_of_memory_table, CLOCK_TEST)
 	}
 }
 
+#define HIGH	(1ULL << 32)	/* where the other region begins */
+
+/* Memory at HIGH that is nowhere: a chain claims what it wants of it. */
+static void *map_high(struct guest *g)
+{
+	struct vhost_area area[2] = {
+		{ .addr = GUEST_BASE, .mem = g->mem, .size = g->size },
+		{ .addr = HIGH, .size = HIGH },
+	};
+
+	area[1].mem = mmap(NULL, HIGH, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS |
+			   MAP_NORESERVE, -1, 0);
+	if (area[1].mem == MAP_FAILED || vhost_set_mem(&g->vhost, area, 2))
+		return NULL;
+	return area[1].mem;
+}
+
+/*
+ * A run of vhost's worker ends when it has sent so many bytes: summed up as an
+ * int these are none, or less than none.
+ */
+TEST_F_TIMEOUT(hostile, gigabytes, CLOCK_TEST)
+{
+	static const struct {
+		__u32		len;	/* bytes of a descriptor */
+		unsigned int	n;
+	} claims[] = {
+		{ 0x7fffffff, 1 }, { 0x80000000, 1 }, { 0x80000000, 2 },
+		{ 0xffffffff, 1 }, { 0xfffff000, 3 }, { 0x40000000, 900 },
+		{ 0x80000, 1 }, { 0x100000, 1000 },
+	};
+	struct sender *a = &self->a;
+	struct vq_sg sg[SEND_SEGS];
+	void *high = NULL;
+	unsigned int i, n;
+
+	if (sizeof(long) > 4)
+		high = map_high(&a->g);
+	if (!high)
+		SKIP(return, "no room for 4 GB of addresses");
+	for (i = 0; i < ARRAY_SIZE(claims); i++) {
+		sg[0].addr = send_addr(&a->s);
+		sg[0].len = a->g.hdr_len;
+		sg[0].readable = true;
+		memset(guest_mem(&a->g, sg[0].addr), 0, sg[0].len);
+		for (n = 1; n <= claims[i].n; n++)
+			sg[n] = (struct vq_sg) { HIGH, claims[i].len, true };
+		ASSERT_EQ(0, send_chain(&a->s, sg, n));
+		/* None is refused: that would end it as well. */
+		ASSERT_EQ(0, send_wait(&a->s, clock_patience())) {
+			TH_LOG("%u times %#x bytes", claims[i].n,
+			       claims[i].len);
+		}
+		ASSERT_EQ(0, goes_on(a));
+	}
+	munmap(high, HIGH);
+}
+
 /* @segs segments of 1 byte: the whole ring of them, or a table. */
 static int send_crumbs(struct sender *a, unsigned int segs)
 {
