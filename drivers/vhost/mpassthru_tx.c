@@ -1370,9 +1370,11 @@ int mp_tx_post(struct mp_queue *mq, struct mpassthru_batch *batch)
 		chain = &batch->chains[batch->taken];
 		if (err == -ESTALE) {
 			/* Others stop and start, too. */
-			err = tries-- ? mp_tx_start(mq) : -EBUSY;
-			if (!err)
+			err = tries ? mp_tx_start(mq) : -EBUSY;
+			if (!err) {
+				tries--;
 				continue;
+			}
 		} else if (err == -ENOENT) {
 			err = mp_tx_post_miss(mq, chain, batch->hdr_len);
 			if (!err)
