@@ -82,13 +82,17 @@ static bool error_seen(struct guest *g)
 }
 
 /* A new guest on the same device works: nothing of the old one is left. */
-static int next_guest_works(struct wire *w, struct guest *g)
+static int next_guest(struct wire *w, struct guest *g)
 {
 	const struct guest_config cfg = { .features = BIT_V1 | BIT_MRG };
 
 	guest_close(g);
-	return guest_open(g, &cfg) ?: guest_start(g, w->fd) ?:
-	       guest_post_all(g) ?: flow_start(w, g) ?:
+	return guest_open(g, &cfg) ?: guest_start(g, w->fd);
+}
+
+static int next_guest_works(struct wire *w, struct guest *g)
+{
+	return next_guest(w, g) ?: guest_post_all(g) ?: flow_start(w, g) ?:
 	       flow_repeat(w, g, 64, 1000, 32);
 }
 
@@ -353,13 +357,29 @@ TEST_F_TIMEOUT(hostile, endless_chain, CLOCK_TEST)
 TEST_F_TIMEOUT(hostile, silly_head, CLOCK_TEST)
 {
 	struct guest *g = &self->g;
+	/* Those behind the first are fetched together. */
+	const struct { int at, head; } silly[] = {
+		{ 0, 0xffff }, { 1, 0xffff }, { 2, g->cfg.num }, { 3, 0x4000 },
+	};
+	struct vring_desc *desc;
+	unsigned int i;
+	int n;
 
-	ASSERT_EQ(0, guest_post(g, 0));
-	g->rx.ring.avail->ring[0] = 0xffff;
-	guest_kick(g);
-	ASSERT_EQ(0, send_blindly(&self->w, 16));
-	EXPECT_TRUE(error_seen(g));
-	ASSERT_EQ(0, next_guest_works(&self->w, g));
+	for (i = 0; i < ARRAY_SIZE(silly); i++) {
+		if (i)
+			ASSERT_EQ(0, next_guest(&self->w, g));
+		for (n = 0; n < 4; n++)
+			ASSERT_EQ(0, guest_post(g, n));
+		g->rx.ring.avail->ring[silly[i].at] = silly[i].head;
+		/* All is well with it, but that it is not in the ring. */
+		desc = &g->rx.ring.desc[silly[i].head];
+		if ((unsigned char *)(desc + 1) <= g->mem + g->size)
+			*desc = g->rx.ring.desc[g->rx.ring.avail->ring[0]];
+		guest_kick(g);
+		ASSERT_EQ(0, send_blindly(&self->w, 16));
+		EXPECT_TRUE(error_seen(g));
+		ASSERT_EQ(0, next_guest_works(&self->w, g));
+	}
 }
 
 /* More published than the ring has entries. */

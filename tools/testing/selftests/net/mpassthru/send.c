@@ -103,8 +103,15 @@ static int make_available(struct send *s, const struct vq_sg *sg,
 	if (vq_add(&s->g->tx, sg, n, table, slot_addr(s)) < 0)
 		return -1;
 	s->made++;
-	if (vq_publish(&s->g->tx))
+	if (vq_publish(&s->g->tx) && !s->hold)
 		vhost_signal(s->g->tx_fds.kick);
+	return 0;
+}
+
+int send_kick(struct send *s)
+{
+	s->hold = false;
+	vhost_signal(s->g->tx_fds.kick);
 	return 0;
 }
 

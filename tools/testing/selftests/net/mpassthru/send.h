@@ -18,6 +18,7 @@ struct send {
 	__u32		made;		/* chains made available */
 	__u32		used;		/* that came back */
 	__u32		random;
+	bool		hold;		/* kick for none of them: see send_kick() */
 
 	pthread_t	thread;		/* the flood */
 	const struct frame *frame;	/* of what it sends */
@@ -48,6 +49,7 @@ int send_bytes(struct send *s, const void *hdr, const void *frame, size_t len,
 /* A numbered frame that the NIC has nothing to do to. */
 int send_frame(struct send *s, const struct frame *f, __u32 seq, size_t len,
 	       unsigned int segs);
+int send_kick(struct send *s);		/* for all that was held */
 int send_take(struct send *s);		/* what came back up to now */
 int send_wait(struct send *s, int ms);	/* until all came back */
 
