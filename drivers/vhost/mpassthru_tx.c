@@ -919,10 +919,33 @@ static void mp_tx_abort(struct mp_tx *tx)
 	mp_tx_release(tx, idx, idx + 1);
 }
 
-/* Payload whose pages are all pinned.  -ENOENT when one is not, or when that is
- * more than fits.
+/* Payload that is in one page.  -ENOENT when that is not pinned. */
+static inline int mp_tx_add_hit(struct mp_tx *tx, unsigned long addr,
+				unsigned int len)
+{
+	u32 idx = tx->txq.posted;
+	struct mp_txslot *slot = mp_txslot(tx, idx);
+	struct mp_page *page;
+	int got;
+
+	spin_lock(&tx->mem->lock);
+	got = mp_pages_find(tx->mem, addr, &page, 1);
+	spin_unlock(&tx->mem->lock);
+	if (unlikely(!got))
+		return -ENOENT;
+
+	mp_page_sync_for_device(tx->mem, page, offset_in_page(addr), len);
+	mp_tx_add_seg(tx, mp_txframe(tx, idx), page->dma + offset_in_page(addr),
+		      len, false);
+	slot->nr_bufs = 1;
+	*mp_txbuf(tx, slot->buf) = (struct mp_txbuf) { .page = page };
+	return 0;
+}
+
+/* Payload that may be anywhere.  -ENOENT when a page is not pinned, or when it
+ * is in more of them than fits.
  */
-static int mp_tx_add_hits(struct mp_tx *tx, const struct mp_txhead *head)
+static int mp_tx_add_pages(struct mp_tx *tx, const struct mp_txhead *head)
 {
 	u32 idx = tx->txq.posted;
 	struct mpassthru_txframe *frame = mp_txframe(tx, idx);
@@ -961,6 +984,19 @@ static int mp_tx_add_hits(struct mp_tx *tx, const struct mp_txhead *head)
 out:
 	spin_unlock(&tx->mem->lock);
 	return err;
+}
+
+/* Payload whose pages are all pinned, or else -ENOENT. */
+static int mp_tx_add_hits(struct mp_tx *tx, const struct mp_txhead *head)
+{
+	unsigned long addr = (unsigned long)head->iov->iov_base + head->skip;
+	size_t left = head->len - head->have;
+
+	/* What the NIC has not to cut is mostly in one page. */
+	if (likely(head->iov->iov_len - head->skip >= left &&
+		   offset_in_page(addr) + left <= PAGE_SIZE))
+		return mp_tx_add_hit(tx, addr, left);
+	return mp_tx_add_pages(tx, head);
 }
 
 /* Append one frame, if nothing has to be faulted in, pinned or allocated; else

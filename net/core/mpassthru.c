@@ -30,7 +30,9 @@ static bool mpassthru_port_valid(const struct mpassthru_port *port)
 
 	max = PAGE_SIZE * port->npages;
 	min = max - PAGE_SIZE;
-	if (port->tx_segs && (port->tx_segs > MPASSTHRU_TX_SEGS ||
+	/* A header, and what follows it. */
+	if (port->tx_segs && (port->tx_segs < 2 ||
+			      port->tx_segs > MPASSTHRU_TX_SEGS ||
 			      !port->drv->tx_kick || !port->drv->tx_reset))
 		return false;
 	return port->hdr_len >= 0 && port->hdr_len < PAGE_SIZE &&
