@@ -805,7 +805,8 @@ static int mp_rx_post_hits(struct mp_queue *mq, struct mpassthru_batch *batch)
 	mutex_lock(&mq->lock);
 	while (unlikely(!mq->rx)) {
 		/* Copying goes on where posting is not going to.  Nor is it
-		 * switched on again behind buffers that were cancelled.
+		 * switched on again behind buffers of this batch, which were
+		 * cancelled.
 		 */
 		err = -EAGAIN;
 		if (batch->hdr_len != mq->vnet_hdr_sz || batch->taken)

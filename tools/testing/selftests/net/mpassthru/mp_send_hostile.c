@@ -494,6 +494,7 @@ TEST_F_TIMEOUT(hostile, out_of_memory_table, CLOCK_TEST)
 	const struct vq_sg bad[] = {
 		{ 0, 1000, true }, { 0x1000, 1000, true },
 		{ ~0ULL - 0xfff, 1000, true }, { ~0ULL, 1, true },
+		{ ~0ULL - 0xff, 1000, true },
 		{ GUEST_BASE + a->g.size - 500, 1000, true },
 		{ GUEST_BASE + a->g.size - 500, 0x7fffffff, true },
 		{ GUEST_BASE + a->g.room, ~0U, true },
@@ -516,6 +517,7 @@ TEST_F_TIMEOUT(hostile, out_of_memory_table, CLOCK_TEST)
 		/* By itself as well. */
 		ASSERT_EQ(0, send_chain(&a->s, sg + i % 2, 2 - i % 2));
 		ASSERT_EQ(0, send_kick(&a->s));
+		ASSERT_EQ(0, order_met(&a->o));
 		ASSERT_EQ(0, nothing_sent(a, "ffffff"));
 		ASSERT_EQ(0, back_or_refused(a)) {
 			TH_LOG("number %u", i);
@@ -526,18 +528,14 @@ TEST_F_TIMEOUT(hostile, out_of_memory_table, CLOCK_TEST)
 #define HIGH	(1ULL << 32)	/* where the other region begins */
 
 /* Memory at HIGH that is nowhere: a chain claims what it wants of it. */
-static void *map_high(struct guest *g)
+static int map_high(struct guest *g, void *high)
 {
 	struct vhost_area area[2] = {
 		{ .addr = GUEST_BASE, .mem = g->mem, .size = g->size },
-		{ .addr = HIGH, .size = HIGH },
+		{ .addr = HIGH, .mem = high, .size = HIGH },
 	};
 
-	area[1].mem = mmap(NULL, HIGH, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS |
-			   MAP_NORESERVE, -1, 0);
-	if (area[1].mem == MAP_FAILED || vhost_set_mem(&g->vhost, area, 2))
-		return NULL;
-	return area[1].mem;
+	return vhost_set_mem(&g->vhost, area, 2);
 }
 
 /*
@@ -556,13 +554,15 @@ TEST_F_TIMEOUT(hostile, gigabytes, CLOCK_TEST)
 	};
 	struct sender *a = &self->a;
 	struct vq_sg sg[SEND_SEGS];
-	void *high = NULL;
+	void *high = MAP_FAILED;
 	unsigned int i, n;
 
 	if (sizeof(long) > 4)
-		high = map_high(&a->g);
-	if (!high)
+		high = mmap(NULL, HIGH, PROT_NONE, MAP_PRIVATE |
+			    MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (high == MAP_FAILED)
 		SKIP(return, "no room for 4 GB of addresses");
+	ASSERT_EQ(0, map_high(&a->g, high));
 	for (i = 0; i < ARRAY_SIZE(claims); i++) {
 		sg[0].addr = send_addr(&a->s);
 		sg[0].len = a->g.hdr_len;
@@ -575,6 +575,20 @@ TEST_F_TIMEOUT(hostile, gigabytes, CLOCK_TEST)
 		ASSERT_EQ(0, send_wait(&a->s, clock_patience())) {
 			TH_LOG("%u times %#x bytes", claims[i].n,
 			       claims[i].len);
+		}
+		ASSERT_EQ(0, goes_on(a));
+	}
+
+	/* Several that are fetched together, each of one descriptor. */
+	a->g.cfg.features &= ~BIT_INDIRECT;
+	for (i = 0; i < ARRAY_SIZE(claims); i++) {
+		sg[0] = (struct vq_sg) { HIGH, claims[i].len, true };
+		a->s.hold = true;
+		for (n = 0; n < 8; n++)
+			ASSERT_EQ(0, send_chain(&a->s, sg, 1));
+		ASSERT_EQ(0, send_kick(&a->s));
+		ASSERT_EQ(0, send_wait(&a->s, clock_patience())) {
+			TH_LOG("%#x bytes, 8 times", claims[i].len);
 		}
 		ASSERT_EQ(0, goes_on(a));
 	}
