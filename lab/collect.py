@@ -85,7 +85,8 @@ def run_results(name):
                if not (failed and r.startswith("exit status"))]
     notes = []
     if run["attempts"] > 1:
-        notes.append("repeated, see build/log/%s.1.qemu" % name)
+        notes.append("repeated for a fault of QEMU's, see build/log/%s.1.*"
+                     % name)
     add(name + "/clean", config, "fail" if reasons else "pass", run["seconds"],
         "; ".join(reasons + notes),
         "see %s.console and .output; %s" % (log, again),
@@ -108,7 +109,7 @@ def summary():
         print("unexpected skip: %(name)s [%(config)s]" % test)
     repeated = sum(t.get("attempts", 1) - 1 for t in tests)
     if repeated:
-        print("Runs repeated as QEMU died: %d; allowed: %d" %
+        print("Runs repeated for a fault of QEMU's: %d; allowed: %d" %
               (repeated, REPEATS))
     print("%d passed, %d failed, %d skipped"
           % (count["pass"], count["fail"], count["skip"]))
