@@ -62,9 +62,9 @@ struct queues {
 };
 
 /*
- * The hash of RSS is a sum, modulo 2, of as many parts of its key as the address
- * has bits set, and the key is drawn at boot.  Addresses that differ in six bits
- * differ in nothing that matters once in 64 boots: these differ in 22.
+ * The hash of RSS is a sum, modulo 2, of as many parts of its key as the
+ * address has bits set, and the key is drawn at boot.  Addresses that differ in
+ * six bits differ in nothing that matters once in 64 boots: these differ in 22.
  */
 static void build_ip(unsigned char *p, const struct wire *w, unsigned int flow,
 		     size_t len)

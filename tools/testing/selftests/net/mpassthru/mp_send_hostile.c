@@ -525,7 +525,7 @@ TEST_F_TIMEOUT(hostile, out_of_memory_table, CLOCK_TEST)
 	}
 }
 
-#define HIGH	(1ULL << 32)	/* where the other region begins */
+#define HIGH	0x100000000ULL	/* where the other region begins */
 
 /* Memory at HIGH that is nowhere: a chain claims what it wants of it. */
 static int map_high(struct guest *g, void *high)

@@ -18,7 +18,7 @@ struct send {
 	__u32		made;		/* chains made available */
 	__u32		used;		/* that came back */
 	__u32		random;
-	bool		hold;		/* kick for none of them: see send_kick() */
+	bool		hold;		/* kick for none: see send_kick() */
 
 	pthread_t	thread;		/* the flood */
 	const struct frame *frame;	/* of what it sends */
