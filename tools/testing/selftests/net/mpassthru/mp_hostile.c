@@ -81,7 +81,6 @@ static bool error_seen(struct guest *g)
 	return false;
 }
 
-/* A new guest on the same device works: nothing of the old one is left. */
 static int next_guest(struct wire *w, struct guest *g)
 {
 	const struct guest_config cfg = { .features = BIT_V1 | BIT_MRG };
@@ -90,6 +89,7 @@ static int next_guest(struct wire *w, struct guest *g)
 	return guest_open(g, &cfg) ?: guest_start(g, w->fd);
 }
 
+/* A new guest on the same device works: nothing of the old one is left. */
 static int next_guest_works(struct wire *w, struct guest *g)
 {
 	return next_guest(w, g) ?: guest_post_all(g) ?: flow_start(w, g) ?:
