@@ -18,7 +18,7 @@
 
 /* @parent was resumed, and is that of the device, if the name is still its. */
 static int mp_bind_name(struct mp_queue *mq, const char *ifname,
-			unsigned int index, bool multi, struct device *parent,
+			const struct mp_how *how, struct device *parent,
 			struct netlink_ext_ack *extack)
 {
 	struct net_device *dev;
@@ -41,7 +41,7 @@ static int mp_bind_name(struct mp_queue *mq, const char *ifname,
 		return -ENODEV;
 	}
 
-	return mp_port_bind(mq, dev, index, multi, extack);
+	return mp_port_bind(mq, dev, how, extack);
 }
 
 /* The parent of the device of that name, with a reference, or NULL. */
@@ -63,7 +63,7 @@ static struct device *mp_parent(struct mp_queue *mq, const char *ifname)
  * wait for RTNL, and a resume waits for it to end.
  */
 static int mp_bind_resumed(struct mp_queue *mq, const char *ifname,
-			   unsigned int index, bool multi,
+			   const struct mp_how *how,
 			   struct netlink_ext_ack *extack)
 {
 	struct device *parent = mp_parent(mq, ifname);
@@ -73,7 +73,7 @@ static int mp_bind_resumed(struct mp_queue *mq, const char *ifname,
 	if (parent)
 		pm_runtime_get_sync(parent);
 	rtnl_lock();
-	err = mp_bind_name(mq, ifname, index, multi, parent, extack);
+	err = mp_bind_name(mq, ifname, how, parent, extack);
 	rtnl_unlock();
 	if (parent)
 		pm_runtime_put(parent);
@@ -82,9 +82,8 @@ static int mp_bind_resumed(struct mp_queue *mq, const char *ifname,
 	return err;
 }
 
-/* @index and @multi as of mp_port_bind(). */
 static int mp_bind_allowed(struct mp_queue *mq, const char *ifname,
-			   unsigned int index, bool multi,
+			   const struct mp_how *how,
 			   struct netlink_ext_ack *extack)
 {
 	int err;
@@ -95,7 +94,7 @@ static int mp_bind_allowed(struct mp_queue *mq, const char *ifname,
 		return -EPERM;
 	}
 
-	err = mp_bind_resumed(mq, ifname, index, multi, extack);
+	err = mp_bind_resumed(mq, ifname, how, extack);
 	/* vhost-net may be waiting for the device to come back. */
 	if (!err)
 		mq->sk.sk_data_ready(&mq->sk);
@@ -122,6 +121,33 @@ static void mp_put_msg(const struct mpassthru_bind *bind,
 		return;
 }
 
+static int mp_bind_check(const struct mpassthru_bind *bind,
+			 struct netlink_ext_ack *extack)
+{
+	bool filter = bind->flags & MPASSTHRU_FILTER;
+
+	if (bind->flags & ~(MPASSTHRU_MULTI_QUEUE | MPASSTHRU_FILTER) ||
+	    memchr_inv(bind->reserved, 0, sizeof(bind->reserved)) ||
+	    strnlen(bind->ifname, sizeof(bind->ifname)) ==
+	    sizeof(bind->ifname)) {
+		NL_SET_ERR_MSG(extack,
+			       "other flags and reserved fields must be 0, the name NUL terminated");
+		return -EINVAL;
+	}
+	if (bind->queue >= MPASSTHRU_QUEUES) {
+		NL_SET_ERR_MSG_FMT(extack, "no device has a queue %u",
+				   bind->queue);
+		return -EINVAL;
+	}
+	if (memchr_inv(bind->addr, 0, sizeof(bind->addr)) &&
+	    (!filter || bind->addr[0] & 1)) {
+		NL_SET_ERR_MSG(extack,
+			       "an address is for MPASSTHRU_FILTER, and of no group");
+		return -EINVAL;
+	}
+	return 0;
+}
+
 /**
  * mp_bind - MPASSTHRU_BINDDEV: bind a network device
  * @mq: queue
@@ -132,41 +158,33 @@ static void mp_put_msg(const struct mpassthru_bind *bind,
  *
  * * -EFAULT: @argp is not readable
  * * -EINVAL: reserved fields or unknown flags are set, the name does not end,
- *   the device has no such queue, or its driver reports buffers that make no
- *   sense
+ *   the address is a group's or not asked for, the device has no such queue, or
+ *   its driver reports buffers that make no sense
  * * -EPERM: no CAP_NET_ADMIN over the network namespace of the open()
  * * -ENODEV: no such device in that namespace, or it is not present
  * * -EBUSY: the queue or the descriptor is bound, or the device and not to be
  *   shared, or it is used by a bridge, bond, XDP program, AF_XDP, ...
  * * -EOPNOTSUPP: the driver has no mpassthru port, or one that we cannot use
  * * -ENOMEM: no memory
- * * any other error of the driver's
+ * * any other error of the driver's, or of dev_set_promiscuity()
  */
 int mp_bind(struct mp_queue *mq, struct mpassthru_bind __user *argp)
 {
 	struct netlink_ext_ack extack = {};
 	struct mpassthru_bind bind;
+	struct mp_how how = {};
 	int err;
 
 	if (copy_from_user(&bind, argp, sizeof(bind)))
 		return -EFAULT;
 
-	if (bind.flags & ~MPASSTHRU_MULTI_QUEUE ||
-	    memchr_inv(bind.reserved, 0, sizeof(bind.reserved)) ||
-	    strnlen(bind.ifname, sizeof(bind.ifname)) == sizeof(bind.ifname)) {
-		NL_SET_ERR_MSG(&extack,
-			       "other flags and reserved fields must be 0, the name NUL terminated");
-		err = -EINVAL;
-	} else if (bind.queue >= MPASSTHRU_QUEUES) {
-		NL_SET_ERR_MSG_FMT(&extack, "no device has a queue %u",
-				   bind.queue);
-		err = -EINVAL;
-	} else {
-		err = mp_bind_allowed(mq, bind.ifname, bind.queue,
-				      bind.flags & MPASSTHRU_MULTI_QUEUE,
-				      &extack);
-	}
-
+	how.index = bind.queue;
+	how.multi = bind.flags & MPASSTHRU_MULTI_QUEUE;
+	how.filter = bind.flags & MPASSTHRU_FILTER;
+	memcpy(how.addr, bind.addr, sizeof(how.addr));
+	err = mp_bind_check(&bind, &extack);
+	if (!err)
+		err = mp_bind_allowed(mq, bind.ifname, &how, &extack);
 	if (err)
 		mp_put_msg(&bind, &extack);
 	return err;
@@ -196,7 +214,7 @@ static int mp_bound_to(struct mp_queue *mq, const char *ifname)
  *
  * On a descriptor that is bound it only compares the name, so that a program
  * that was given it can go on as with a tap.  There is no place for the text of
- * a failure but the log.
+ * a failure but the log.  The device is promiscuous.
  *
  * Context: process, takes RTNL.
  * Return: 0; -EEXIST when another device is bound; -ENODEV when none is and
@@ -204,6 +222,9 @@ static int mp_bound_to(struct mp_queue *mq, const char *ifname)
  */
 int mp_bind_iff(struct mp_queue *mq, const char *ifname, bool multi)
 {
+	const struct mp_how how = {
+		.index = multi ? MP_QUEUE_NEXT : 0, .multi = multi,
+	};
 	struct netlink_ext_ack extack = {};
 	int err;
 
@@ -213,8 +234,7 @@ int mp_bind_iff(struct mp_queue *mq, const char *ifname, bool multi)
 	if (!*ifname)
 		return -ENODEV;
 
-	err = mp_bind_allowed(mq, ifname, multi ? MP_QUEUE_NEXT : 0, multi,
-			      &extack);
+	err = mp_bind_allowed(mq, ifname, &how, &extack);
 	/* Anybody may try. */
 	if (err && err != -EPERM)
 		net_notice_ratelimited("mpassthru: process %d cannot bind %*pE: %s (%d)\n",

@@ -2,10 +2,12 @@
 /*
  * Bounce pages.  Where the NIC cannot have the memory of a guest itself, as it
  * is not pinned or not in one piece, it has a page of the host, and the CPU
- * copies. A queue keeps some of them, mapped, for the next time.
+ * copies. A queue keeps some of them, mapped, for the next time.  Where frames
+ * are longer than a page, each is several in one piece.
  */
 
 #include <linux/gfp.h>
+#include <linux/mm.h>
 #include <linux/slab.h>
 
 #include "mpassthru_buf.h"
@@ -29,19 +31,30 @@ void mp_bounces_init(struct mp_bounces *bounces, enum dma_data_direction dir)
 
 /**
  * mp_bounce_alloc - allocate a page, charged to the poster
+ * @size: bytes that it is for: all pages of a queue and direction have the same
  *
  * Context: process; may wait for the memory cgroup: no locks held.
  * Return: the page, not mapped, or NULL.
  */
-struct mp_bounce *mp_bounce_alloc(void)
+struct mp_bounce *mp_bounce_alloc(size_t size)
 {
+	unsigned int order = get_order(size);
+	gfp_t gfp = GFP_KERNEL_ACCOUNT;
 	struct mp_bounce *bounce;
+
+	/* Nothing is compacted or reclaimed for it at the rate of frames, but
+	 * by kthreads that are woken up, and reserves are not for what stays.
+	 * Where there is none, frames are copied for a while.
+	 */
+	if (order)
+		gfp = (gfp & ~__GFP_DIRECT_RECLAIM) | __GFP_COMP |
+		      __GFP_NOMEMALLOC | __GFP_NOWARN;
 
 	bounce = kmalloc_obj(*bounce, GFP_KERNEL_ACCOUNT);
 	if (!bounce)
 		return NULL;
 
-	bounce->page = alloc_page(GFP_KERNEL_ACCOUNT);
+	bounce->page = alloc_pages(gfp, order);
 	if (!bounce->page) {
 		kfree(bounce);
 		return NULL;
@@ -59,7 +72,7 @@ void mp_bounce_free(struct mp_bounce *bounce)
 {
 	if (!bounce)
 		return;
-	__free_page(bounce->page);
+	__free_pages(bounce->page, compound_order(bounce->page));
 	kfree(bounce);
 }
 
@@ -73,15 +86,16 @@ void mp_bounce_free(struct mp_bounce *bounce)
  */
 int mp_bounce_map(struct mp_bounces *bounces, struct mp_bounce *bounce)
 {
-	bounce->dma = dma_map_page(bounces->dev, bounce->page, 0, PAGE_SIZE,
-				   bounces->dir);
+	bounce->dma = dma_map_page(bounces->dev, bounce->page, 0,
+				   page_size(bounce->page), bounces->dir);
 	return dma_mapping_error(bounces->dev, bounce->dma) ? -ENOMEM : 0;
 }
 
 static void mp_bounce_unmap(struct mp_bounces *bounces,
 			    struct mp_bounce *bounce)
 {
-	dma_unmap_page(bounces->dev, bounce->dma, PAGE_SIZE, bounces->dir);
+	dma_unmap_page(bounces->dev, bounce->dma, page_size(bounce->page),
+		       bounces->dir);
 	mp_bounce_free(bounce);
 }
 

@@ -9,7 +9,7 @@
 /**
  * struct mp_bounce - a page of the host in place of one of a guest
  * @list: in &mp_bounces.list
- * @page: the page
+ * @page: the page, or the first of a compound one
  * @dma: its address for the device, once it was mapped
  */
 struct mp_bounce {
@@ -37,7 +37,7 @@ struct mp_bounces {
 void mp_bounces_init(struct mp_bounces *bounces, enum dma_data_direction dir);
 void mp_bounces_empty(struct mp_bounces *bounces);
 
-struct mp_bounce *mp_bounce_alloc(void);
+struct mp_bounce *mp_bounce_alloc(size_t size);
 void mp_bounce_free(struct mp_bounce *bounce);
 int mp_bounce_map(struct mp_bounces *bounces, struct mp_bounce *bounce);
 struct mp_bounce *mp_bounce_take(struct mp_bounces *bounces);

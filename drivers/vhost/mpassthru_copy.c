@@ -161,6 +161,34 @@ static ssize_t mp_copy_put(struct mp_queue *mq, const struct sk_buff *skb,
 	return err ?: total;
 }
 
+/* A frame is lost, and longer ones are going to be: the log says so, once for
+ * a process that has the descriptor as a backend.  vhost-net asks for a single
+ * byte where the guest has no buffer that the frame fits, or the frame would
+ * take more buffers than it can hand over at once.
+ */
+static void mp_copy_tell_lost(struct mp_queue *mq, struct sk_buff *skb)
+{
+	struct net_device *dev;
+	bool told;
+
+	/* They come at the rate of the wire. */
+	if (READ_ONCE(mq->copying.told_lost))
+		return;
+	mutex_lock(&mq->lock);
+	told = mq->copying.told_lost;
+	WRITE_ONCE(mq->copying.told_lost, true);
+	mutex_unlock(&mq->lock);
+	if (told || !net_ratelimit())
+		return;
+
+	rcu_read_lock();
+	dev = mp_queue_dev(mq);
+	pr_notice("mpassthru: %s, queue %u: a frame of %d bytes was lost, the guest has no buffers that it fits: have mergeable buffers (mrg_rxbuf) on, or a smaller MTU of the device\n",
+		  dev ? dev->name : "-", READ_ONCE(mq->index),
+		  __skb_array_len_with_tag(skb));
+	rcu_read_unlock();
+}
+
 /**
  * mp_copy_read - read one frame of the queue
  * @mq: queue
@@ -173,6 +201,7 @@ static ssize_t mp_copy_put(struct mp_queue *mq, const struct sk_buff *skb,
  */
 ssize_t mp_copy_read(struct mp_queue *mq, struct iov_iter *to, bool noblock)
 {
+	size_t room = iov_iter_count(to);
 	struct sk_buff *skb;
 	ssize_t ret;
 	int err;
@@ -183,6 +212,8 @@ ssize_t mp_copy_read(struct mp_queue *mq, struct iov_iter *to, bool noblock)
 
 	ret = mp_copy_put(mq, skb, to);
 	if (ret < 0) {
+		if (room == 1)
+			mp_copy_tell_lost(mq, skb);
 		atomic64_inc(&mq->stats.dropped);
 		kfree_skb_reason(skb, SKB_DROP_REASON_SKB_UCOPY_FAULT);
 		return ret;

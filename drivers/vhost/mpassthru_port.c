@@ -24,6 +24,7 @@
  */
 
 #include <kunit/visibility.h>
+#include <linux/etherdevice.h>
 #include <linux/rtnetlink.h>
 #include <linux/skbuff.h>
 #include <linux/slab.h>
@@ -76,10 +77,22 @@ static void mp_port_divert(struct mpassthru_port *shared, struct sk_buff *skb)
 	mp_copy_divert(mq, skb, late);
 }
 
+/* &mpassthru_port_ops.rx_stop */
+static void mp_port_rx_stop(struct mpassthru_port *shared)
+{
+	struct mp_port *port = container_of(shared, struct mp_port, shared);
+	unsigned long bound = shared->bound;
+	unsigned int i;
+
+	for_each_set_bit(i, &bound, MPASSTHRU_QUEUES)
+		mp_rx_resize(rtnl_dereference(port->queues[i]));
+}
+
 static const struct mpassthru_port_ops mp_port_ops = {
 	.divert		= mp_port_divert,
 	.rx_tap		= mp_rx_tap,
 	.rx_flush	= mp_rx_flush,
+	.rx_stop	= mp_port_rx_stop,
 	.tx_flush	= mp_tx_wake,
 };
 
@@ -110,11 +123,12 @@ static int mp_port_check(struct net_device *dev, struct mpassthru_port *shared,
 	if (err)
 		return err;
 
-	/* A frame is one buffer, and no longer than a page. */
-	if (shared->hdr_len || shared->npages != 1) {
-		NL_SET_ERR_MSG_FMT(extack,
-				   "%s splits frames: hdr_len %d, npages %d",
-				   dev->name, shared->hdr_len, shared->npages);
+	/* A frame is one buffer.  Where that is too long to be posted, frames
+	 * are copied.
+	 */
+	if (shared->hdr_len) {
+		NL_SET_ERR_MSG_FMT(extack, "%s splits frames: hdr_len %d",
+				   dev->name, shared->hdr_len);
 		return -EOPNOTSUPP;
 	}
 	if (netdev_is_rx_handler_busy(dev) || netdev_has_any_upper_dev(dev)) {
@@ -144,7 +158,8 @@ static struct mp_port *mp_port_of(const struct net_device *dev)
 }
 
 /* Not attached yet, and without queues. */
-static struct mp_port *mp_port_alloc(struct net_device *dev, bool multi,
+static struct mp_port *mp_port_alloc(struct net_device *dev,
+				     const struct mp_how *how,
 				     struct netlink_ext_ack *extack)
 {
 	struct mp_port *port;
@@ -157,7 +172,7 @@ static struct mp_port *mp_port_alloc(struct net_device *dev, bool multi,
 	}
 
 	port->shared.ops = &mp_port_ops;
-	port->multi = multi;
+	port->how = *how;
 	err = mp_port_check(dev, &port->shared, extack);
 	if (err) {
 		kfree(port);
@@ -231,7 +246,38 @@ static void mp_port_spread(struct mp_port *port, unsigned int bound)
 	port->shared.drv->rx_spread(port->shared.dev);
 }
 
-/* Its first queue is there: frames are diverted to that from here on. */
+/* Has the device receive what its guest is to hear. */
+static int mp_port_listen(const struct mp_port *port, struct net_device *dev)
+{
+	int err;
+
+	if (!port->how.filter)
+		return dev_set_promiscuity(dev, 1);
+	/* Which groups the guest has joined, nobody tells: IPv6 needs some. */
+	err = dev_set_allmulti(dev, 1);
+	if (err || is_zero_ether_addr(port->how.addr))
+		return err;
+	err = dev_uc_add(dev, port->how.addr);
+	if (err)
+		dev_set_allmulti(dev, -1);
+	return err;
+}
+
+/* Undoes mp_port_listen(). */
+static void mp_port_ignore(const struct mp_port *port, struct net_device *dev)
+{
+	if (!port->how.filter) {
+		dev_set_promiscuity(dev, -1);
+		return;
+	}
+	if (!is_zero_ether_addr(port->how.addr))
+		dev_uc_del(dev, port->how.addr);
+	dev_set_allmulti(dev, -1);
+}
+
+/* Its first queue is there: frames are diverted to that from here on.  What is
+ * received for the guest before that, the rx_handler drops.
+ */
 static int mp_port_attach(struct mp_port *port, struct net_device *dev,
 			  struct netlink_ext_ack *extack)
 {
@@ -243,16 +289,27 @@ static int mp_port_attach(struct mp_port *port, struct net_device *dev,
 		return err;
 	}
 
+	err = mp_port_listen(port, dev);
+	if (err) {
+		NL_SET_ERR_MSG_FMT(extack,
+				   "what %s receives cannot be set", dev->name);
+		goto err_handler;
+	}
+
 	port->shared.rx_mask = mp_port_mask(port, port->shared.bound);
 	err = netdev_mp_port_attach(dev, &port->shared);
-	if (err) {
-		netdev_rx_handler_unregister(dev);
-		return err;
-	}
+	if (err)
+		goto err_ignore;
 
 	netdev_hold(dev, &port->dev_tracker, GFP_KERNEL);
 	port->shared.drv->port_changed(dev);
 	return 0;
+
+err_ignore:
+	mp_port_ignore(port, dev);
+err_handler:
+	netdev_rx_handler_unregister(dev);
+	return err;
 }
 
 /* Undoes mp_port_attach() and mp_port_alloc().  The last queue has been taken
@@ -263,8 +320,10 @@ static void mp_port_detach(struct mp_port *port)
 	struct net_device *dev = port->shared.dev;
 
 	netdev_mp_port_detach(dev);
-	netdev_rx_handler_unregister(dev);
 	port->shared.drv->port_changed(dev);
+	/* Not before: it writes the length that a frame may have. */
+	mp_port_ignore(port, dev);
+	netdev_rx_handler_unregister(dev);
 	netdev_put(dev, &port->dev_tracker);
 	kfree(port);
 }
@@ -311,12 +370,9 @@ static void mp_port_remove(struct mp_port *port, const struct mp_queue *only)
 	}
 }
 
-/* Those of one are those of all. */
-static netdev_features_t mp_port_features(const struct mp_port *port)
+static struct mp_queue *mp_port_first(const struct mp_port *port)
 {
-	unsigned int i = __ffs(port->shared.bound);
-
-	return rtnl_dereference(port->queues[i])->features;
+	return rtnl_dereference(port->queues[__ffs(port->shared.bound)]);
 }
 
 /**
@@ -325,22 +381,29 @@ static netdev_features_t mp_port_features(const struct mp_port *port)
  * @features: NETIF_F_*
  *
  * As with tun, they are those of all queues of the device: QEMU says it to the
- * first only.
+ * first only.  A queue that another process has as a backend keeps its own for
+ * now, see mp_tap_set().
  *
  * Context: process, RTNL held.
  */
 void mp_port_set_features(struct mp_queue *mq, netdev_features_t features)
 {
+	const struct mp_settings new = {
+		.which = MP_SET_FEATURES, .features = features,
+	};
 	struct mp_port *port = rtnl_dereference(mq->port);
 	unsigned long bound = port ? port->shared.bound : 0;
+	struct mp_queue *other;
 	unsigned int i;
 
 	ASSERT_RTNL();
 
-	WRITE_ONCE(mq->features, features);
-	for_each_set_bit(i, &bound, MPASSTHRU_QUEUES)
-		WRITE_ONCE(rtnl_dereference(port->queues[i])->features,
-			   features);
+	mp_tap_set(mq, &new);
+	for_each_set_bit(i, &bound, MPASSTHRU_QUEUES) {
+		other = rtnl_dereference(port->queues[i]);
+		if (other != mq)
+			mp_tap_set_too(other, &new);
+	}
 }
 EXPORT_SYMBOL_IF_KUNIT(mp_port_set_features);
 
@@ -348,13 +411,13 @@ EXPORT_SYMBOL_IF_KUNIT(mp_port_set_features);
  * mp_port_bind - bind a queue of a network device
  * @mq: queue that has no port
  * @dev: network device
- * @index: index of its queue, or MP_QUEUE_NEXT
- * @multi: others may have other queues of it, if they say so, too
+ * @how: which of its queues, and what the device is to receive
  * @extack: returns the reason of a failure
  *
  * The first queue of a device makes the port, for which the device is looked at
- * and reset.  What it must not have is refused to it as long as there is one:
- * the others that join it only look whether the device is there.
+ * and reset.  What it must not have is refused to it as long as there is one,
+ * and it receives what @how of that queue says: the others that join it only
+ * look whether the device is there.
  *
  * Those who have the queues of one device trust each other.  RSS is moved from
  * one to another as they turn their queues off, and a NIC that does not send
@@ -364,11 +427,10 @@ EXPORT_SYMBOL_IF_KUNIT(mp_port_set_features);
  * Return: 0, or an errno as of mp_bind()
  */
 int mp_port_bind(struct mp_queue *mq, struct net_device *dev,
-		 unsigned int index, bool multi,
-		 struct netlink_ext_ack *extack)
+		 const struct mp_how *how, struct netlink_ext_ack *extack)
 {
+	unsigned int index = how->index, old = mq->index;
 	struct mp_port *port = mp_port_of(dev);
-	unsigned int old = mq->index;
 	bool first = !port;
 	int err;
 
@@ -381,14 +443,22 @@ int mp_port_bind(struct mp_queue *mq, struct net_device *dev,
 				   dev->name);
 		return -ENODEV;
 	}
-	if (port && !(multi && port->multi)) {
+	if (port && !(how->multi && port->how.multi)) {
 		NL_SET_ERR_MSG_FMT(extack,
 				   "%s is bound already: only MULTI_QUEUE, of all, shares it",
 				   dev->name);
 		return -EBUSY;
 	}
+	if (port && how->filter &&
+	    !(port->how.filter &&
+	      ether_addr_equal(how->addr, port->how.addr))) {
+		NL_SET_ERR_MSG_FMT(extack,
+				   "other queues of %s are bound to receive other frames",
+				   dev->name);
+		return -EBUSY;
+	}
 	if (first) {
-		port = mp_port_alloc(dev, multi, extack);
+		port = mp_port_alloc(dev, how, extack);
 		if (IS_ERR(port))
 			return PTR_ERR(port);
 	}
@@ -397,7 +467,7 @@ int mp_port_bind(struct mp_queue *mq, struct net_device *dev,
 		goto err_free;
 
 	if (!first)
-		mq->features = mp_port_features(port);
+		mp_tap_join(mq, mp_port_first(port));
 	/* Nobody looks at it who has not found it here, or the port at it. */
 	WRITE_ONCE(mq->index, index);
 	mp_port_set(port, index, mq);
@@ -445,9 +515,9 @@ int mp_port_unbind(struct mp_queue *mq)
 EXPORT_SYMBOL_IF_KUNIT(mp_port_unbind);
 
 /**
- * mp_port_attach_queue - let a queue receive, or no more
- * @mq: queue, bound or not
- * @attached: whether it is to receive
+ * mp_port_turn - turn queues on that are detached, and others off
+ * @port: port
+ * @which: those queues, by number; at least one
  *
  * RSS leaves out a queue that is detached, and no frame is delivered to it any
  * more when this returns.  Those that still come by it, as they were inside the
@@ -459,37 +529,67 @@ EXPORT_SYMBOL_IF_KUNIT(mp_port_unbind);
  * Context: process, RTNL held; not from a completion.
  * Return: 0, or in how many jiffies it has to be tried again
  */
+unsigned long mp_port_turn(struct mp_port *port, unsigned long which)
+{
+	unsigned long off = 0, wait;
+	struct mp_queue *mq;
+	unsigned int i;
+
+	ASSERT_RTNL();
+
+	wait = mp_bucket_take(&port->queue_full, MP_PORT_BURST,
+			      MP_PORT_INTERVAL);
+	if (wait)
+		return wait;
+
+	for_each_set_bit(i, &which, MPASSTHRU_QUEUES) {
+		mq = rtnl_dereference(port->queues[i]);
+		/* Before the stop: nobody starts again. */
+		WRITE_ONCE(mq->detached, !mq->detached);
+		if (mq->detached)
+			off |= BIT(i);
+	}
+	mp_port_spread(port, port->shared.bound);
+	for_each_set_bit(i, &which, MPASSTHRU_QUEUES) {
+		mq = rtnl_dereference(port->queues[i]);
+		if (off & BIT(i)) {
+			mp_rx_stop(mq);
+			continue;
+		}
+		/* Who was told to copy may post. */
+		mq->sk.sk_data_ready(&mq->sk);
+	}
+	if (!off)
+		return 0;
+
+	/* Who diverts has seen that it is detached, or is waited for. */
+	synchronize_net();
+	for_each_set_bit(i, &off, MPASSTHRU_QUEUES) {
+		mq = rtnl_dereference(port->queues[i]);
+		skb_queue_purge(&mq->sk.sk_receive_queue);
+	}
+	return 0;
+}
+
+/**
+ * mp_port_attach_queue - let a queue receive, or no more
+ * @mq: queue, bound or not
+ * @attached: whether it is to receive
+ *
+ * Context: process, RTNL held; not from a completion.
+ * Return: as mp_port_turn()
+ */
 unsigned long mp_port_attach_queue(struct mp_queue *mq, bool attached)
 {
 	struct mp_port *port = rtnl_dereference(mq->port);
-	unsigned long wait;
 
 	ASSERT_RTNL();
 
 	if (mq->detached == !attached)
 		return 0;
-	if (port) {
-		wait = mp_bucket_take(&port->queue_full, MP_PORT_BURST,
-				      MP_PORT_INTERVAL);
-		if (wait)
-			return wait;
-	}
-	/* Before the stop: nobody starts again. */
+	if (port)
+		return mp_port_turn(port, BIT(mq->index));
 	WRITE_ONCE(mq->detached, !attached);
-	if (!port)
-		return 0;
-
-	mp_port_spread(port, port->shared.bound);
-	if (attached) {
-		/* Who was told to copy may post. */
-		mq->sk.sk_data_ready(&mq->sk);
-		return 0;
-	}
-
-	mp_rx_stop(mq);
-	/* Who diverts has seen that it is detached, or is waited for. */
-	synchronize_net();
-	skb_queue_purge(&mq->sk.sk_receive_queue);
 	return 0;
 }
 EXPORT_SYMBOL_IF_KUNIT(mp_port_attach_queue);

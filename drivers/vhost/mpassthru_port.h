@@ -9,12 +9,27 @@
 #include "mpassthru.h"
 
 /**
+ * struct mp_how - how to bind a queue of a network device
+ * @index: of the queue, or MP_QUEUE_NEXT: the first that is free
+ * @multi: others may have other queues of the device, if they say so, too
+ * @filter: the device is not promiscuous: it receives what is for it and for
+ *	groups
+ * @addr: and what is for this address, if it is not 0
+ */
+struct mp_how {
+	unsigned int	index;
+	bool		multi;
+	bool		filter;
+	u8		addr[ETH_ALEN];
+};
+
+/**
  * struct mp_port - a network device of which at least one queue is bound
  * @shared: what driver and net core see of it
  * @dev_tracker: of the reference on the device, &mpassthru_port.dev of @shared
- * @multi: others may bind queues that are free.  Constant.
+ * @how: of its first queue: is it shared, what does it receive.  Constant.
  * @queue_full: when queues may be turned on and off several times in a row
- *	again, in jiffies, see mp_port_attach_queue().  RTNL.
+ *	again, in jiffies, see mp_port_turn().  RTNL.
  * @tx_held_until: skbs are sent until then, in jiffies, as the NIC was reset;
  *	or 0, see mp_port_hold()
  * @queues: the descriptors, by the index of the queue that each has.  Written
@@ -28,20 +43,20 @@
 struct mp_port {
 	struct mpassthru_port	shared;
 	netdevice_tracker	dev_tracker;
-	bool			multi;
+	struct mp_how		how;
 	u64			queue_full;
 	unsigned long		tx_held_until;
 	struct mp_queue __rcu	*queues[MPASSTHRU_QUEUES];
 };
 
-/* For mp_port_bind(): the first queue that is free. */
+/* &mp_how.index */
 #define MP_QUEUE_NEXT	MPASSTHRU_QUEUES
 
 int mp_port_bind(struct mp_queue *mq, struct net_device *dev,
-		 unsigned int index, bool multi,
-		 struct netlink_ext_ack *extack);
+		 const struct mp_how *how, struct netlink_ext_ack *extack);
 int mp_port_unbind(struct mp_queue *mq);
 void mp_port_set_features(struct mp_queue *mq, netdev_features_t features);
+unsigned long mp_port_turn(struct mp_port *port, unsigned long which);
 unsigned long mp_port_attach_queue(struct mp_queue *mq, bool attached);
 void mp_port_hold(struct mp_port *port);
 bool mp_port_is_held(struct mp_port *port);

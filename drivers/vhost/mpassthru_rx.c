@@ -28,6 +28,10 @@
  * device is unbound: a guest that resets its device finds them again.  Somebody
  * else unmaps them before it takes RTNL, mp_rx_start(): two processes that take
  * turns are no way to hold RTNL for long.
+ *
+ * Where a buffer is too short, or memory is, frames are copied for a while, and
+ * then zero-copy is tried again: after a second at first, and after twice as
+ * long each time that it fails again, see struct mp_backoff.
  */
 
 #include <kunit/visibility.h>
@@ -50,8 +54,11 @@
 /* Posted buffers at most; more are left where they are (-ENOBUFS). */
 #define MP_RX_SIZE		1024
 
-/* A frame fits one page (see mp_port_check()), at any offset. */
-#define MP_SLOT_PAGES		2
+/* What a frame may lie on: one of an MTU of 9000 does at any offset. */
+#define MP_SLOT_PAGES		4
+
+/* The longest that does, see mp_rx_too_short(). */
+#define MP_RX_LONGEST		((MP_SLOT_PAGES - 1) * PAGE_SIZE + 1)
 
 /* Segments kept with the slot: of a header apart from the frame. */
 #define MP_SLOT_VEC		2
@@ -64,7 +71,9 @@
  */
 #define MP_RX_LOCKED		16
 
-/* Of one buffer, which may lie on as many pages as it has bytes. */
+/* Of one buffer, which lies on fewer pages: UIO_MAXIOV segments, and three more
+ * pages of the frame.
+ */
 #define MP_FAULT_TRIES		4096
 
 /* Somebody stops and starts zero-copy while a buffer is made ready for it. */
@@ -79,13 +88,17 @@
 #define MP_START_BURST		8
 #define MP_START_INTERVAL	(HZ / 4)
 
+/* A guest whose buffers are too short for so long is told of in the log. */
+#define MP_SHORT_TOLD		(120 * HZ)
+
 /**
  * struct mp_slot - what we know of the buffer at the same index of the FIFO
  * @iocb: completed with the number of bytes received
  * @vec: segments of header and longest frame, from the start of the buffer
  * @more: the same where they are more than @vec has room for, else NULL
  * @nr_segs: how many
- * @pages: pages that the NIC writes to, NULL with a bounce page
+ * @pages: pages that the NIC writes to, up to the first that is NULL; none with
+ *	a bounce page
  * @bounce: what the NIC writes to, NULL when that is guest memory
  * @offset: of the frame in the first page of @pages
  * @reason: for a bounce page
@@ -237,33 +250,49 @@ static int mp_slot_frame(const struct mp_slot *slot, size_t hdr_sz,
 
 /* Pages of a slot */
 
-/* Is the second page right behind the first, for the CPU and for the NIC? */
-static bool mp_pages_adjacent(const struct mp_page *a, const struct mp_page *b)
+/* Is each page right behind the one before, for the CPU and for the NIC? */
+static bool mp_pages_adjacent(struct mp_page *const *pages, int n)
 {
-	return page_to_pfn(a->page) + 1 == page_to_pfn(b->page) &&
-	       a->dma + PAGE_SIZE == b->dma;
+	const struct mp_page *a, *b;
+
+	while (--n > 0) {
+		a = *pages++;
+		b = *pages;
+		if (page_to_pfn(a->page) + 1 != page_to_pfn(b->page) ||
+		    a->dma + PAGE_SIZE != b->dma)
+			return false;
+	}
+	return true;
 }
 
-/* The part of a frame of @len bytes that lies in the first page. */
-static unsigned int mp_slot_head(const struct mp_slot *slot, unsigned int len)
+/* Where page @i of a slot has a part of the frame. */
+static unsigned int mp_slot_offset(const struct mp_slot *slot, int i)
 {
-	return min_t(unsigned int, len, PAGE_SIZE - slot->offset);
+	return i ? 0 : slot->offset;
+}
+
+/* How many bytes, of @len that are left of the frame there. */
+static unsigned int mp_slot_part(const struct mp_slot *slot, int i,
+				 unsigned int len)
+{
+	return min_t(unsigned int, len, PAGE_SIZE - mp_slot_offset(slot, i));
 }
 
 static void __mp_slot_sync_for_device(struct mp_rx *rx, struct mp_slot *slot)
 {
-	unsigned int head;
+	unsigned int len = rx->data_len, part;
+	int i;
 
 	if (slot->bounce) {
-		dma_sync_single_for_device(rx->mem->dev, slot->bounce->dma,
-					   rx->data_len, DMA_FROM_DEVICE);
+		dma_sync_single_for_device(rx->mem->dev, slot->bounce->dma, len,
+					   DMA_FROM_DEVICE);
 		return;
 	}
-	head = mp_slot_head(slot, rx->data_len);
-	mp_page_sync_for_device(rx->mem, slot->pages[0], slot->offset, head);
-	if (slot->pages[1])
-		mp_page_sync_for_device(rx->mem, slot->pages[1], 0,
-					rx->data_len - head);
+	for (i = 0; len; i++, len -= part) {
+		part = mp_slot_part(slot, i, len);
+		mp_page_sync_for_device(rx->mem, slot->pages[i],
+					mp_slot_offset(slot, i), part);
+	}
 }
 
 static inline void mp_slot_sync_for_device(struct mp_rx *rx,
@@ -276,17 +305,19 @@ static inline void mp_slot_sync_for_device(struct mp_rx *rx,
 static void __mp_slot_sync_for_cpu(struct mp_rx *rx, struct mp_slot *slot,
 				   unsigned int len)
 {
-	unsigned int head;
+	unsigned int part;
+	int i;
 
 	if (slot->bounce) {
 		dma_sync_single_for_cpu(rx->mem->dev, slot->bounce->dma, len,
 					DMA_FROM_DEVICE);
 		return;
 	}
-	head = mp_slot_head(slot, len);
-	mp_page_sync_for_cpu(rx->mem, slot->pages[0], slot->offset, head);
-	if (slot->pages[1] && len > head)
-		mp_page_sync_for_cpu(rx->mem, slot->pages[1], 0, len - head);
+	for (i = 0; len; i++, len -= part) {
+		part = mp_slot_part(slot, i, len);
+		mp_page_sync_for_cpu(rx->mem, slot->pages[i],
+				     mp_slot_offset(slot, i), part);
+	}
 }
 
 /* Make @len bytes that the NIC wrote visible.  Any context. */
@@ -318,7 +349,6 @@ static int mp_slot_find(struct mp_mem *mem, struct mp_slot *slot, size_t hdr_sz,
 	unsigned long start;
 	int n, got = 0, err;
 
-	slot->pages[1] = NULL;
 	err = mp_slot_frame(slot, hdr_sz, data_len, &start);
 	if (unlikely(err))
 		goto err_put;
@@ -330,8 +360,11 @@ static int mp_slot_find(struct mp_mem *mem, struct mp_slot *slot, size_t hdr_sz,
 	if (unlikely(got != n))
 		goto err_put;
 	err = -EXDEV;
-	if (n > 1 && !mp_pages_adjacent(slot->pages[0], slot->pages[1]))
+	if (!mp_pages_adjacent(slot->pages, n))
 		goto err_put;
+	/* The end of what is looked at of them. */
+	if (n < MP_SLOT_PAGES)
+		slot->pages[n] = NULL;
 	return 0;
 
 err_put:
@@ -364,7 +397,7 @@ static int mp_slot_pin(struct mp_mem *mem, struct mp_slot *slot, size_t hdr_sz,
 	}
 
 	err = -EXDEV;
-	if (n > 1 && !mp_pages_adjacent(slot->pages[0], slot->pages[1]))
+	if (!mp_pages_adjacent(slot->pages, n))
 		goto err_unpin;
 
 	slot->offset = offset_in_page(start);
@@ -486,9 +519,36 @@ static void mp_rx_switch(struct mp_rx *rx, struct mpassthru_rxq *rxq)
 	shared->drv->rx_restart(shared->dev, queue);
 }
 
+/* Is one of @batch too short to be posted?  With mp_queue.lock held.  Without
+ * RTNL, and zero-copy off, the device may go, or its MTU change, at any time.
+ */
+static bool mp_rx_too_short(struct mp_queue *mq,
+			    const struct mpassthru_batch *batch)
+{
+	unsigned int data_len = 0, i;
+	struct mp_port *port;
+
+	rcu_read_lock();
+	port = rcu_dereference(mq->port);
+	if (port)
+		data_len = READ_ONCE(port->shared.data_len);
+	rcu_read_unlock();
+	/* It is no buffer that is missing. */
+	if (!data_len)
+		return false;
+
+	if (data_len > MP_RX_LONGEST)
+		return true;
+	for (i = batch->taken; i < batch->nr; i++)
+		if (batch->chains[i].len < mq->vnet_hdr_sz + data_len)
+			return true;
+	return false;
+}
+
 /* Takes over *@rx and *@mem, and sets them to NULL, when it needs them. */
-static int mp_rx_start_locked(struct mp_queue *mq, struct mp_rx **new,
-			      struct mp_mem **mem)
+static int mp_rx_start_locked(struct mp_queue *mq,
+			      const struct mpassthru_batch *batch,
+			      struct mp_rx **new, struct mp_mem **mem)
 {
 	struct mp_port *port = rtnl_dereference(mq->port);
 	struct mp_rx *rx = *new;
@@ -500,6 +560,9 @@ static int mp_rx_start_locked(struct mp_queue *mq, struct mp_rx **new,
 		return -ENOTCONN;
 	if (mq->detached)
 		return -EAGAIN;
+	/* For frames may have become longer since it was looked at. */
+	if (mp_rx_too_short(mq, batch))
+		return -EMSGSIZE;
 	err = mp_rx_set_mem(mq, port->shared.dev, mem);
 	if (err)
 		return err;
@@ -518,21 +581,44 @@ static int mp_rx_start_locked(struct mp_queue *mq, struct mp_rx **new,
 	 */
 	mp_rx_switch(rx, &rx->rxq);
 	WRITE_ONCE(mq->rx, rx);
+
+	mp_backoff_begin(&mq->copying.backoff, get_jiffies_64());
+	mq->copying.why = MP_COPY_UNPOSTED;
+	mq->copying.until = 0;
+	mq->copying.short_since = 0;
 	return 0;
 }
 
-static bool mp_rx_may_start(struct mp_queue *mq)
+/* Frames are copied, and nothing is to be posted for @wait jiffies.  With
+ * mp_queue.lock held.
+ */
+static void mp_rx_copies(struct mp_queue *mq, struct mpassthru_batch *batch,
+			 enum mp_copy_reason why, unsigned int wait)
 {
-	if (mp_bucket_take(&mq->start_full, MP_START_BURST,
-			   MP_START_INTERVAL)) {
-		mq->stats.deferred++;
-		return false;
-	}
-	return true;
+	mq->copying.why = why;
+	mq->copying.until = get_jiffies_64() + wait;
+	batch->wait = wait;
+}
+
+/* A poster that was put off, and comes before its time, has started anew: the
+ * guest may have another driver now, as behind its firmware, whose buffers will
+ * do.  With mp_queue.lock held.
+ */
+static bool mp_rx_may_start(struct mp_queue *mq, struct mpassthru_batch *batch)
+{
+	unsigned int wait;
+
+	wait = mp_bucket_take(&mq->start_full, MP_START_BURST,
+			      MP_START_INTERVAL);
+	if (!wait)
+		return true;
+	mq->stats.deferred++;
+	mp_rx_copies(mq, batch, MP_COPY_OFTEN, wait);
+	return false;
 }
 
 /* RTNL comes before mq->lock, which the caller therefore does not hold yet. */
-static int mp_rx_start(struct mp_queue *mq)
+static int mp_rx_start(struct mp_queue *mq, struct mpassthru_batch *batch)
 {
 	struct mp_mem *mem = NULL, *old = NULL;
 	struct mp_rx *rx = NULL;
@@ -542,12 +628,6 @@ static int mp_rx_start(struct mp_queue *mq)
 	/* A guest's kicks come to here: leave RTNL alone. */
 	if (!rcu_access_pointer(mq->port))
 		return -ENOTCONN;
-	/* Nothing is going to be received: no start is spent on it. */
-	if (READ_ONCE(mq->detached))
-		return -EAGAIN;
-	/* A kernel thread has neither the user nor the limit to charge. */
-	if (!current->mm || current->flags & PF_KTHREAD)
-		return -EOPNOTSUPP;
 
 	mutex_lock(&mq->lock);
 	/* Somebody else was faster: no start is spent on it. */
@@ -555,8 +635,13 @@ static int mp_rx_start(struct mp_queue *mq)
 		mutex_unlock(&mq->lock);
 		return 0;
 	}
-	start = mp_rx_may_start(mq);
 	known = mq->mem && mp_mem_renew(mq->mem);
+	/* Nor for what mp_mem_create() would refuse. */
+	if (!known && signal_pending(current)) {
+		mutex_unlock(&mq->lock);
+		return -EAGAIN;
+	}
+	start = mp_rx_may_start(mq, batch);
 	if (start && mq->mem && !known) {
 		/* Zero-copy is not started with it any more. */
 		old = mp_mem_get(mq->mem);
@@ -586,7 +671,7 @@ static int mp_rx_start(struct mp_queue *mq)
 
 	rtnl_lock();
 	mutex_lock(&mq->lock);
-	err = mp_rx_start_locked(mq, &rx, &mem);
+	err = mp_rx_start_locked(mq, batch, &rx, &mem);
 	mutex_unlock(&mq->lock);
 	rtnl_unlock();
 out:
@@ -603,7 +688,9 @@ out:
  *
  * All kiocbs that are not completed yet complete with -ECANCELED, in order:
  * they are the last that were posted.  A frame that waits in one is lost.
- * Pages stay pinned for a while, see mp_rx_unbind().
+ * Pages stay pinned for a while, see mp_rx_unbind().  If there were kiocbs,
+ * nothing is posted before the poster has taken them back, which it tells by
+ * shutdown.
  *
  * Context: process, RTNL held.  Does not touch the memory of the poster, which
  * may be gone.
@@ -633,7 +720,9 @@ void mp_rx_stop(struct mp_queue *mq)
 		slot = mp_slot(rx, idx);
 		slot->iocb->ki_complete(slot->iocb, -ECANCELED);
 		mq->stats.rewound++;
+		WRITE_ONCE(mq->rx_cancelled, true);
 	}
+	mp_backoff_end(&mq->copying.backoff, get_jiffies_64());
 	mp_rx_release(rx, rx->done, rx->rxq.posted);
 	mp_bounces_empty(&rx->bounces);
 
@@ -650,6 +739,35 @@ out:
 		mq->sk.sk_data_ready(&mq->sk);
 }
 EXPORT_SYMBOL_IF_KUNIT(mp_rx_stop);
+
+/**
+ * mp_rx_resize - end zero-copy, for frames are going to have another length
+ * @mq: queue
+ *
+ * As mp_rx_stop().  What was too short, or too much to be had, need not be so
+ * for that: how often it was, and for how long, is forgotten.  The poster comes
+ * back when the time is over that it was told, or when it has started anew.
+ *
+ * Context: process, RTNL held.
+ */
+void mp_rx_resize(struct mp_queue *mq)
+{
+	mp_rx_stop(mq);
+
+	mutex_lock(&mq->lock);
+	mq->copying.backoff = (struct mp_backoff) {};
+	mq->copying.short_since = 0;
+	mq->copying.told = false;
+	switch (mq->copying.why) {
+	case MP_COPY_SHORT:
+	case MP_COPY_MTU:
+	case MP_COPY_MEMORY:
+		mq->copying.why = MP_COPY_UNPOSTED;
+		break;
+	}
+	mutex_unlock(&mq->lock);
+}
+EXPORT_SYMBOL_IF_KUNIT(mp_rx_resize);
 
 /**
  * mp_rx_unbind - end zero-copy for good: the device goes
@@ -676,7 +794,13 @@ EXPORT_SYMBOL_IF_KUNIT(mp_rx_unbind);
 
 /* Hot path */
 
-static void mp_rx_drop_queue(struct mp_queue *mq)
+/**
+ * mp_rx_drop_queue - drop frames of copy mode that nobody is going to read
+ * @mq: queue
+ *
+ * Context: process.
+ */
+void mp_rx_drop_queue(struct mp_queue *mq)
 {
 	struct sk_buff *skb;
 
@@ -748,20 +872,32 @@ static void mp_rx_posted(struct mp_queue *mq)
 	rcu_read_unlock();
 }
 
-/* Is it too short to be posted?  With mp_queue.lock held, and zero-copy off, so
- * that the device may go at any time.
+/* May zero-copy be switched on for @batch?  With mp_queue.lock held, and
+ * zero-copy off.  Returns 0, or what mp_rx_post() does.
  */
-static bool mp_rx_too_short(struct mp_queue *mq,
-			    const struct mpassthru_chain *chain)
+static int mp_rx_check_off(struct mp_queue *mq, struct mpassthru_batch *batch)
 {
-	struct mp_port *port;
-	bool ret;
-
-	rcu_read_lock();
-	port = rcu_dereference(mq->port);
-	ret = port && chain->len < mq->vnet_hdr_sz + port->shared.data_len;
-	rcu_read_unlock();
-	return ret;
+	/* A kernel thread has neither the user nor the limit to charge. */
+	if (!current->mm || current->flags & PF_KTHREAD)
+		return -EOPNOTSUPP;
+	/* Nothing is going to be received. */
+	if (READ_ONCE(mq->detached))
+		return -EAGAIN;
+	/* Behind buffers that were cancelled, be it of this batch or of one
+	 * before, whose poster has not come to see it: it gives back all that
+	 * is behind those, and frames in it would be lost.
+	 */
+	if (READ_ONCE(mq->rx_cancelled))
+		return -EAGAIN;
+	/* Copying goes on where posting is not going to. */
+	if (batch->hdr_len != mq->vnet_hdr_sz) {
+		mp_rx_copies(mq, batch, MP_COPY_HEADER, 0);
+		return -EAGAIN;
+	}
+	/* Nor is it switched on and off again for a buffer that is too short:
+	 * frames that come in between are lost.
+	 */
+	return mp_rx_too_short(mq, batch) ? -EMSGSIZE : 0;
 }
 
 /* Append one buffer, if nothing has to be pinned or allocated; else -ENOENT.
@@ -804,21 +940,11 @@ static int mp_rx_post_hits(struct mp_queue *mq, struct mpassthru_batch *batch)
 
 	mutex_lock(&mq->lock);
 	while (unlikely(!mq->rx)) {
-		/* Copying goes on where posting is not going to.  Nor is it
-		 * switched on again behind buffers of this batch, which were
-		 * cancelled.
-		 */
-		err = -EAGAIN;
-		if (batch->hdr_len != mq->vnet_hdr_sz || batch->taken)
-			goto err_unlock;
-		/* Nor is it switched on and off again for a buffer that is too
-		 * short: frames that come in between are lost.
-		 */
-		err = -EMSGSIZE;
-		if (mp_rx_too_short(mq, chain))
+		err = mp_rx_check_off(mq, batch);
+		if (err)
 			goto err_unlock;
 		mutex_unlock(&mq->lock);
-		err = mp_rx_start(mq);
+		err = mp_rx_start(mq, batch);
 		if (err)
 			return err;
 		mutex_lock(&mq->lock);
@@ -891,7 +1017,8 @@ static int mp_post_begin(struct mp_queue *mq, struct mp_post *post,
 		/* Guests recycle: twice what is posted covers those on the
 		 * way.
 		 */
-		mp_mem_expect(rx->mem, 2 * (rx->rxq.posted - rx->done + 1));
+		mp_mem_expect(rx->mem, 2 * (rx->rxq.posted - rx->done + 1) *
+			      DIV_ROUND_UP(rx->data_len, PAGE_SIZE));
 	}
 	mutex_unlock(&mq->lock);
 	return err;
@@ -988,7 +1115,7 @@ static noinline int mp_rx_post_miss(struct mp_queue *mq,
 		if (!err)
 			err = mp_post_append(mq, &post, chain->iocb);
 		if (err == -ENOSR) {
-			post.bounce = mp_bounce_alloc();
+			post.bounce = mp_bounce_alloc(post.data_len);
 			err = post.bounce ? mp_post_append(mq, &post,
 							   chain->iocb) :
 			      -ENOMEM;
@@ -998,6 +1125,112 @@ static noinline int mp_rx_post_miss(struct mp_queue *mq,
 			return err == -EINTR ? -EAGAIN : err;
 	}
 	return -EAGAIN;
+}
+
+/* Zero-copy would go on and off for each buffer that cannot be posted, if it
+ * were tried all the time.  Who is asked while it is put off, by a poster that
+ * has started anew, has not tried.  With mp_queue.lock held.
+ */
+static void mp_rx_fail(struct mp_queue *mq, struct mpassthru_batch *batch,
+		       enum mp_copy_reason why)
+{
+	struct mp_backoff *b = &mq->copying.backoff;
+	u64 now = get_jiffies_64();
+
+	if (mp_backoff_fail(b, now))
+		mq->stats.failed++;
+	mp_rx_copies(mq, batch, why, mp_backoff_left(b, now));
+}
+
+/* What is left of @batch is too short: is it that only for an MTU above 1500?
+ * With mp_queue.lock held.
+ */
+static enum mp_copy_reason mp_rx_short_why(const struct mp_queue *mq,
+					   const struct mpassthru_batch *batch)
+{
+	size_t need = mq->vnet_hdr_sz + mpassthru_data_len(ETH_DATA_LEN);
+	unsigned int i;
+
+	for (i = batch->taken; i < batch->nr; i++)
+		if (batch->chains[i].len < need)
+			return MP_COPY_SHORT;
+	return MP_COPY_MTU;
+}
+
+/* Is the log to say, once, that a guest could be served better?  Firmware is
+ * mostly over by then.  With mp_queue.lock held.
+ */
+static bool mp_rx_is_to_tell(struct mp_copying *c)
+{
+	u64 now = get_jiffies_64();
+
+	if (!c->short_since)
+		c->short_since = now;
+	if (c->told || now - c->short_since < MP_SHORT_TOLD)
+		return false;
+	c->told = true;
+	return net_ratelimit();
+}
+
+static void mp_rx_tell_short(struct mp_queue *mq)
+{
+	struct mp_port *port;
+
+	rcu_read_lock();
+	port = rcu_dereference(mq->port);
+	if (port)
+		pr_notice("mpassthru: %s, queue %u: zero-copy was not possible for %u s, a buffer of the guest is shorter than the %u bytes that zero-copy needs\n",
+			  port->shared.dev->name, mq->index,
+			  MP_SHORT_TOLD / HZ,
+			  READ_ONCE(mq->vnet_hdr_sz) +
+			  READ_ONCE(port->shared.data_len));
+	rcu_read_unlock();
+}
+
+static void mp_rx_refused(struct mp_queue *mq, struct mpassthru_batch *batch,
+			  int err)
+{
+	bool tell = false;
+
+	mutex_lock(&mq->lock);
+	switch (err) {
+	case -EMSGSIZE:
+		mp_rx_fail(mq, batch, mp_rx_short_why(mq, batch));
+		/* A ring of io_uring goes on with those that are longer. */
+		tell = !mq->rx && mp_rx_is_to_tell(&mq->copying);
+		break;
+	case -ENOMEM:
+		mp_rx_fail(mq, batch, MP_COPY_MEMORY);
+		break;
+	case -EOPNOTSUPP:
+		mp_rx_copies(mq, batch, MP_COPY_KTHREAD, 0);
+		break;
+	}
+	mutex_unlock(&mq->lock);
+	if (tell)
+		mp_rx_tell_short(mq);
+}
+
+static int mp_rx_post_batch(struct mp_queue *mq, struct mpassthru_batch *batch)
+{
+	const struct mpassthru_chain *chain;
+	int err;
+
+	do {
+		err = mp_rx_post_hits(mq, batch);
+		if (likely(err != -ENOENT))
+			return err;
+
+		chain = &batch->chains[batch->taken];
+		err = mp_rx_post_miss(mq, chain, batch->hdr_len);
+		if (err == -EFAULT) {
+			chain->iocb->ki_complete(chain->iocb, err);
+			err = 0;
+		}
+		if (err)
+			return err;
+	} while (++batch->taken < batch->nr);
+	return 0;
 }
 
 /**
@@ -1022,36 +1255,29 @@ static noinline int mp_rx_post_miss(struct mp_queue *mq,
  *
  * * -EAGAIN: not now, copy and ask again: frames wait that were received in
  *   copy mode, to be read first; zero-copy was switched on too often, or off
- *   meanwhile, which cancelled what was taken; the queue is detached; the
- *   header is of another length here; or a signal is pending
- * * -EMSGSIZE: the buffer is too short
+ *   meanwhile, which cancelled what was taken, and is not on before that was
+ *   taken back, see mp_rx_stop(); the queue is detached; the header is of
+ *   another length here; or a signal is pending
+ * * -EMSGSIZE: the buffer is too short, or one of the batch is, and zero-copy
+ *   is not on; or frames may be longer than MP_RX_LONGEST
  * * -ENOBUFS: the FIFO is full
  * * -ENOTCONN: no device is bound
  * * -EBUSY: in use from another address space
  * * -EOPNOTSUPP: from a kernel thread
  * * -ENOMEM
+ *
+ * With -EMSGSIZE and -ENOMEM, and with -EAGAIN where zero-copy was switched on
+ * too often, the wait of @batch says for how long to copy.
  */
 int mp_rx_post(struct mp_queue *mq, struct mpassthru_batch *batch)
 {
-	const struct mpassthru_chain *chain;
 	int err;
 
 	batch->taken = 0;
-	do {
-		err = mp_rx_post_hits(mq, batch);
-		if (likely(err != -ENOENT))
-			return err;
-
-		chain = &batch->chains[batch->taken];
-		err = mp_rx_post_miss(mq, chain, batch->hdr_len);
-		if (err == -EFAULT) {
-			chain->iocb->ki_complete(chain->iocb, err);
-			err = 0;
-		}
-		if (err)
-			return err;
-	} while (++batch->taken < batch->nr);
-	return 0;
+	err = mp_rx_post_batch(mq, batch);
+	if (unlikely(err == -EMSGSIZE || err == -ENOMEM || err == -EOPNOTSUPP))
+		mp_rx_refused(mq, batch, err);
+	return err;
 }
 EXPORT_SYMBOL_IF_KUNIT(mp_rx_post);
 
@@ -1093,18 +1319,20 @@ static bool mp_slot_moved(const struct mp_slot *slot)
 static bool mp_slot_copy(const struct mp_slot *slot, unsigned int len,
 			 struct iov_iter *to)
 {
-	unsigned int head;
+	unsigned int part;
+	int i;
 
 	if (slot->bounce)
 		return copy_page_to_iter(slot->bounce->page, 0, len, to) == len;
 
-	head = mp_slot_head(slot, len);
-	if (copy_page_to_iter(slot->pages[0]->page, slot->offset, head,
-			      to) != head)
-		return false;
-	len -= head;
-	return !len || copy_page_to_iter(slot->pages[1]->page, 0, len,
-					 to) == len;
+	for (i = 0; len; i++, len -= part) {
+		part = mp_slot_part(slot, i, len);
+		if (copy_page_to_iter(slot->pages[i]->page,
+				      mp_slot_offset(slot, i), part,
+				      to) != part)
+			return false;
+	}
+	return true;
 }
 
 /* The header goes in front of the frame only now: before, it was not known,
@@ -1313,6 +1541,7 @@ void mp_rx_tap(struct mpassthru_rxq *rxq, u32 idx, unsigned int len)
 		return;
 
 	mp_slot_sync_for_cpu(rx, slot, len);
+	/* In one piece for the CPU, too: see mp_pages_adjacent(). */
 	if (slot->bounce)
 		data = page_address(slot->bounce->page);
 	else
@@ -1336,6 +1565,18 @@ void mp_rx_show(struct mp_queue *mq, struct seq_file *m)
 		[MP_BOUNCE_FRAG]	= "frag",
 		[MP_BOUNCE_MOVED]	= "moved",
 	};
+	static const char * const reasons[] = {
+		[MP_COPY_UNPOSTED]	= "nothing posted",
+		[MP_COPY_SHORT]		= "short buffers",
+		[MP_COPY_MTU]		=
+			"frames of this MTU need larger buffers",
+		[MP_COPY_MEMORY]	= "no memory",
+		[MP_COPY_OFTEN]		= "switched too often",
+		[MP_COPY_HEADER]	= "header length",
+		[MP_COPY_KTHREAD]	= "kernel thread",
+	};
+	u64 now = get_jiffies_64(), wait = 0;
+	const char *why = "-";
 	u32 outstanding = 0, armed = 0;
 	struct mp_mem *mem;
 	u64 bounced = 0;
@@ -1349,11 +1590,20 @@ void mp_rx_show(struct mp_queue *mq, struct seq_file *m)
 		armed = mpassthru_rx_filled(&mq->rx->rxq);
 		armed = READ_ONCE(mq->rx->rxq.armed) - armed;
 	}
+	if (!mq->rx && rcu_access_pointer(mq->port)) {
+		why = READ_ONCE(mq->detached) ? "detached" :
+		      reasons[mq->copying.why];
+		if (mq->copying.until > now)
+			wait = mq->copying.until - now;
+	}
 	for (i = MP_BOUNCE_NONE + 1; i < MP_BOUNCE_MAX; i++)
 		bounced += mq->stats.bounced[i];
 
 	seq_printf(m, "mp-mode:\t%s\n", mq->rx ? "zero-copy" :
 		   rcu_access_pointer(mq->port) ? "copy" : "unbound");
+	seq_printf(m, "mp-rx-copy-why:\t%s\n", why);
+	seq_printf(m, "mp-rx-copy-ms:\t%llu\n", jiffies64_to_msecs(wait));
+	seq_printf(m, "mp-rx-copy-fails:\t%llu\n", mq->stats.failed);
 	seq_printf(m, "mp-deferred:\t%llu\n", mq->stats.deferred);
 	seq_printf(m, "mp-posted:\t%llu\n", mq->stats.posted);
 	seq_printf(m, "mp-outstanding:\t%u\n", outstanding);

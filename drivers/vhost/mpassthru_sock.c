@@ -103,11 +103,15 @@ static int mp_shutdown(struct socket *sock, int how)
 	/* Copies, as usual where vhost-net cannot post: leave RTNL alone.
 	 * Pairs with smp_store_release() in mp_rx_stop().
 	 */
-	if (!smp_load_acquire(&mq->rx))
+	if (!smp_load_acquire(&mq->rx) && !READ_ONCE(mq->rx_cancelled))
 		return 0;
 
 	rtnl_lock();
 	mp_rx_stop(mq);
+	/* What was cancelled, now or before, the poster takes back now.  It
+	 * does not post meanwhile, and nobody else does.
+	 */
+	WRITE_ONCE(mq->rx_cancelled, false);
 	rtnl_unlock();
 	return 0;
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* KUnit tests of what needs no NIC: port, FIFO, pinned pages, posting. */
+/* KUnit tests of what needs no NIC: port, settings of processes, FIFO, pinned
+ * pages, posting.
+ */
 
 #include <kunit/device.h>
 #include <kunit/test-bug.h>
@@ -66,6 +68,8 @@ static struct net_device *port_netdev(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, dev);
 	KUNIT_ASSERT_EQ(test, 0,
 			kunit_add_action_or_reset(test, port_free_netdev, dev));
+	/* As register_netdevice() does. */
+	spin_lock_init(&dev->addr_list_lock);
 	strscpy(dev->name, "port0");
 	return dev;
 }
@@ -168,6 +172,29 @@ static void port_needs_the_hook(struct kunit *test)
 	KUNIT_EXPECT_NOT_NULL(test, strstr(extack._msg, "port0"));
 }
 
+/* With two tags, and not less than an MTU of 1500 has. */
+static void port_has_the_length_of_the_mtu(struct kunit *test)
+{
+	static const struct {
+		int mtu, data_len, npages;
+	} lens[] = {
+		{ 68, 1522, 1 },
+		{ 1500, 1522, 1 },
+		{ 1501, 1523, 1 },
+		{ PAGE_SIZE - 22, PAGE_SIZE, 1 },
+		{ PAGE_SIZE - 21, PAGE_SIZE + 1, 2 },
+		{ 9000, 9022, DIV_ROUND_UP(9022, PAGE_SIZE) },
+	};
+	struct mpassthru_port port = {};
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(lens); i++) {
+		netdev_mp_port_len(&port, lens[i].mtu);
+		KUNIT_EXPECT_EQ(test, port.data_len, lens[i].data_len);
+		KUNIT_EXPECT_EQ(test, port.npages, lens[i].npages);
+	}
+}
+
 static void port_is_attached_once(struct kunit *test)
 {
 	struct net_device *dev = port_netdev(test);
@@ -251,6 +278,15 @@ static struct net_device *port_queues(struct kunit *test, unsigned int max,
 	return dev;
 }
 
+static int port_bind(struct mp_queue *mq, struct net_device *dev,
+		     unsigned int index, bool multi,
+		     struct netlink_ext_ack *extack)
+{
+	const struct mp_how how = { .index = index, .multi = multi };
+
+	return mp_port_bind(mq, dev, &how, extack);
+}
+
 static void port_lives_as_long_as_its_queues(struct kunit *test)
 {
 	struct netlink_ext_ack extack = {};
@@ -262,13 +298,13 @@ static void port_lives_as_long_as_its_queues(struct kunit *test)
 
 	rtnl_lock();
 	KUNIT_EXPECT_EQ(test, -EINVAL,
-			mp_port_bind(mq[2], dev, 2, true, &extack));
+			port_bind(mq[2], dev, 2, true, &extack));
 	KUNIT_EXPECT_FALSE(test, mpassthru_bound(dev));
 	KUNIT_EXPECT_EQ(test, -ENOTCONN, mp_port_unbind(mq[2]));
-	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[1], dev, 1, true, &extack));
-	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[0], dev, 0, true, &extack));
+	KUNIT_EXPECT_EQ(test, 0, port_bind(mq[1], dev, 1, true, &extack));
+	KUNIT_EXPECT_EQ(test, 0, port_bind(mq[0], dev, 0, true, &extack));
 	KUNIT_EXPECT_EQ(test, -EBUSY,
-			mp_port_bind(mq[2], dev, 1, true, &extack));
+			port_bind(mq[2], dev, 1, true, &extack));
 
 	for (i = 0; i < 3; i++)
 		port_receive(test, dev, 1);
@@ -287,7 +323,7 @@ static void port_lives_as_long_as_its_queues(struct kunit *test)
 	port_receive(test, dev, MPASSTHRU_QUEUES);
 	port_has_frames(test, mq[1], 4);
 
-	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[2], dev, 0, true, &extack));
+	KUNIT_EXPECT_EQ(test, 0, port_bind(mq[2], dev, 0, true, &extack));
 	KUNIT_EXPECT_EQ(test, 0, mp_port_unbind(mq[1]));
 	port_receive(test, dev, 0);
 	port_has_frames(test, mq[2], 1);
@@ -313,25 +349,25 @@ static void port_spreads_over_what_is_bound(struct kunit *test)
 	dev = port_queues(test, 4, mq, ARRAY_SIZE(mq));
 	rtnl_lock();
 	/* Of the first the driver knows by port_changed. */
-	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[2], dev, 2, true, &extack));
+	KUNIT_EXPECT_EQ(test, 0, port_bind(mq[2], dev, 2, true, &extack));
 	port_mask_is(test, dev, BIT(2), 0);
 	KUNIT_EXPECT_EQ(test, -EBUSY,
-			mp_port_bind(mq[0], dev, 0, false, &extack));
+			port_bind(mq[0], dev, 0, false, &extack));
 	KUNIT_EXPECT_EQ(test, mq[0]->index, 0);
 	KUNIT_EXPECT_EQ(test, 0,
-			mp_port_bind(mq[0], dev, MP_QUEUE_NEXT, true, &extack));
+			port_bind(mq[0], dev, MP_QUEUE_NEXT, true, &extack));
 	port_mask_is(test, dev, BIT(2) | BIT(0), 1);
 	KUNIT_EXPECT_EQ(test, 0,
-			mp_port_bind(mq[1], dev, MP_QUEUE_NEXT, true, &extack));
+			port_bind(mq[1], dev, MP_QUEUE_NEXT, true, &extack));
 	KUNIT_EXPECT_EQ(test, 0,
-			mp_port_bind(mq[3], dev, MP_QUEUE_NEXT, true, &extack));
+			port_bind(mq[3], dev, MP_QUEUE_NEXT, true, &extack));
 	for (i = 0; i < 4; i++)
 		KUNIT_EXPECT_EQ(test, mq[i]->index, i);
 	port_mask_is(test, dev, 0xf, 3);
 	KUNIT_EXPECT_EQ(test, -EBUSY,
-			mp_port_bind(mq[4], dev, MP_QUEUE_NEXT, true, &extack));
+			port_bind(mq[4], dev, MP_QUEUE_NEXT, true, &extack));
 	KUNIT_EXPECT_EQ(test, -EINVAL,
-			mp_port_bind(mq[4], dev, 4, true, &extack));
+			port_bind(mq[4], dev, 4, true, &extack));
 	port_mask_is(test, dev, 0xf, 3);
 
 	KUNIT_EXPECT_EQ(test, 0, mp_port_unbind(mq[0]));
@@ -343,12 +379,12 @@ static void port_spreads_over_what_is_bound(struct kunit *test)
 	port_mask_is(test, dev, 0, 6);
 
 	/* Not to be shared */
-	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[4], dev, 0, false, &extack));
+	KUNIT_EXPECT_EQ(test, 0, port_bind(mq[4], dev, 0, false, &extack));
 	port_mask_is(test, dev, BIT(0), 6);
 	KUNIT_EXPECT_EQ(test, -EBUSY,
-			mp_port_bind(mq[1], dev, 1, true, &extack));
+			port_bind(mq[1], dev, 1, true, &extack));
 	KUNIT_EXPECT_EQ(test, -EBUSY,
-			mp_port_bind(mq[1], dev, 1, false, &extack));
+			port_bind(mq[1], dev, 1, false, &extack));
 	KUNIT_EXPECT_EQ(test, 0, mp_port_unbind(mq[4]));
 	rtnl_unlock();
 }
@@ -364,8 +400,8 @@ static void port_leaves_out_what_is_detached(struct kunit *test)
 	/* As QEMU does when its device is made: some are never attached. */
 	mp_port_attach_queue(mq[1], false);
 	mp_port_attach_queue(mq[0], true);
-	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[0], dev, 0, true, &extack));
-	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[1], dev, 1, true, &extack));
+	KUNIT_EXPECT_EQ(test, 0, port_bind(mq[0], dev, 0, true, &extack));
+	KUNIT_EXPECT_EQ(test, 0, port_bind(mq[1], dev, 1, true, &extack));
 	port_mask_is(test, dev, BIT(0), 0);
 	port_receive(test, dev, 1);
 	port_has_frames(test, mq[1], 0);
@@ -396,7 +432,7 @@ static void port_leaves_out_what_is_detached(struct kunit *test)
 	/* The guest knows nothing of a device that goes and comes. */
 	KUNIT_EXPECT_EQ(test, 0, mp_port_unbind(mq[0]));
 	port_mask_is(test, dev, BIT(1), 3);
-	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[0], dev, 3, true, &extack));
+	KUNIT_EXPECT_EQ(test, 0, port_bind(mq[0], dev, 3, true, &extack));
 	port_mask_is(test, dev, BIT(1), 3);
 	mp_port_attach_queue(mq[0], true);
 	port_mask_is(test, dev, BIT(1) | BIT(3), 4);
@@ -416,8 +452,8 @@ static void port_limits_how_often_queues_change(struct kunit *test)
 
 	dev = port_queues(test, 2, mq, ARRAY_SIZE(mq));
 	rtnl_lock();
-	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[0], dev, 0, true, &extack));
-	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[1], dev, 1, true, &extack));
+	KUNIT_EXPECT_EQ(test, 0, port_bind(mq[0], dev, 0, true, &extack));
+	KUNIT_EXPECT_EQ(test, 0, port_bind(mq[1], dev, 1, true, &extack));
 	for (i = 0; i < 1000 && !wait; i++) {
 		KUNIT_EXPECT_EQ(test, mq[1]->detached, i % 2);
 		wait = mp_port_attach_queue(mq[1], i % 2);
@@ -450,11 +486,11 @@ static void port_has_the_same_offloads_for_all(struct kunit *test)
 	rtnl_lock();
 	mp_port_set_features(mq[1], NETIF_F_TSO);
 	KUNIT_EXPECT_EQ(test, mq[0]->features, 0);
-	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[0], dev, 2, true, &extack));
-	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[1], dev, 0, true, &extack));
+	KUNIT_EXPECT_EQ(test, 0, port_bind(mq[0], dev, 2, true, &extack));
+	KUNIT_EXPECT_EQ(test, 0, port_bind(mq[1], dev, 0, true, &extack));
 	KUNIT_EXPECT_EQ(test, mq[1]->features, 0);
 	mp_port_set_features(mq[1], NETIF_F_HW_CSUM);
-	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[2], dev, 3, true, &extack));
+	KUNIT_EXPECT_EQ(test, 0, port_bind(mq[2], dev, 3, true, &extack));
 	for (i = 0; i < 3; i++)
 		KUNIT_EXPECT_EQ(test, mq[i]->features, NETIF_F_HW_CSUM);
 	KUNIT_EXPECT_EQ(test, 0, mp_port_unbind(mq[0]));
@@ -466,22 +502,550 @@ static void port_has_the_same_offloads_for_all(struct kunit *test)
 	rtnl_unlock();
 }
 
+/* One for all queues, and none for one that was not bound. */
+static void port_makes_its_device_promiscuous(struct kunit *test)
+{
+	struct netlink_ext_ack extack = {};
+	struct mp_queue *mq[3];
+	struct net_device *dev;
+
+	dev = port_queues(test, 2, mq, ARRAY_SIZE(mq));
+	rtnl_lock();
+	KUNIT_EXPECT_EQ(test, -EINVAL, port_bind(mq[2], dev, 2, true, &extack));
+	KUNIT_EXPECT_EQ(test, dev->promiscuity, 0);
+	KUNIT_EXPECT_EQ(test, 0, port_bind(mq[0], dev, 0, true, &extack));
+	KUNIT_EXPECT_EQ(test, dev->promiscuity, 1);
+	KUNIT_EXPECT_EQ(test, 0, port_bind(mq[1], dev, 1, true, &extack));
+	KUNIT_EXPECT_EQ(test, -EBUSY, port_bind(mq[2], dev, 1, true, &extack));
+	KUNIT_EXPECT_EQ(test, dev->promiscuity, 1);
+	KUNIT_EXPECT_EQ(test, 0, mp_port_unbind(mq[0]));
+	KUNIT_EXPECT_EQ(test, dev->promiscuity, 1);
+	KUNIT_EXPECT_EQ(test, 0, mp_port_unbind(mq[1]));
+	KUNIT_EXPECT_EQ(test, dev->promiscuity, 0);
+	KUNIT_EXPECT_EQ(test, dev->allmulti, 0);
+
+	/* There is no room for one more. */
+	dev->promiscuity = UINT_MAX;
+	KUNIT_EXPECT_EQ(test, -EOVERFLOW,
+			port_bind(mq[0], dev, 0, true, &extack));
+	KUNIT_EXPECT_EQ(test, dev->promiscuity, UINT_MAX);
+	KUNIT_EXPECT_FALSE(test, mpassthru_bound(dev));
+	dev->promiscuity = 0;
+	KUNIT_EXPECT_EQ(test, 0, port_bind(mq[0], dev, 0, true, &extack));
+	KUNIT_EXPECT_EQ(test, 0, mp_port_unbind(mq[0]));
+	rtnl_unlock();
+}
+
+static void port_leaves_the_filter_in_force(struct kunit *test)
+{
+	struct mp_how how = { .multi = true, .filter = true };
+	struct netlink_ext_ack extack = {};
+	struct mp_queue *mq[2];
+	struct net_device *dev;
+
+	dev = port_queues(test, 2, mq, ARRAY_SIZE(mq));
+	rtnl_lock();
+	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[0], dev, &how, &extack));
+	KUNIT_EXPECT_EQ(test, dev->allmulti, 1);
+	KUNIT_EXPECT_EQ(test, netdev_uc_count(dev), 0);
+	/* The first decides. */
+	KUNIT_EXPECT_EQ(test, 0, port_bind(mq[1], dev, 1, true, &extack));
+	KUNIT_EXPECT_EQ(test, dev->promiscuity, 0);
+	KUNIT_EXPECT_EQ(test, 0, mp_port_unbind(mq[0]));
+	KUNIT_EXPECT_EQ(test, dev->allmulti, 1);
+	KUNIT_EXPECT_EQ(test, 0, mp_port_unbind(mq[1]));
+	KUNIT_EXPECT_EQ(test, dev->allmulti, 0);
+
+	how.addr[0] = 2;
+	KUNIT_EXPECT_EQ(test, 0, mp_port_bind(mq[0], dev, &how, &extack));
+	KUNIT_EXPECT_EQ(test, dev->allmulti, 1);
+	KUNIT_EXPECT_EQ(test, netdev_uc_count(dev), 1);
+	KUNIT_EXPECT_EQ(test, 0, mp_port_unbind(mq[0]));
+	KUNIT_EXPECT_EQ(test, dev->allmulti, 0);
+	KUNIT_EXPECT_EQ(test, netdev_uc_count(dev), 0);
+
+	dev->allmulti = UINT_MAX;
+	KUNIT_EXPECT_EQ(test, -EOVERFLOW,
+			mp_port_bind(mq[0], dev, &how, &extack));
+	KUNIT_EXPECT_EQ(test, netdev_uc_count(dev), 0);
+	KUNIT_EXPECT_FALSE(test, mpassthru_bound(dev));
+	dev->allmulti = 0;
+	rtnl_unlock();
+}
+
+static void port_follows_the_mtu(struct kunit *test)
+{
+	struct netlink_ext_ack extack = {};
+	struct mpassthru_port *shared;
+	struct net_device *dev;
+	struct mp_queue *mq;
+
+	dev = port_queues(test, 1, &mq, 1);
+
+	rtnl_lock();
+	netdev_mp_change_mtu(dev, 9000);
+	KUNIT_EXPECT_FALSE(test, mpassthru_bound(dev));
+	KUNIT_EXPECT_EQ(test, 0, port_bind(mq, dev, 0, false, &extack));
+	shared = rtnl_dereference(dev->mp_port);
+	KUNIT_EXPECT_EQ(test, shared->data_len, 1518);
+
+	mq->copying.backoff.wait = 64 * HZ;
+	netdev_mp_change_mtu(dev, 9000);
+	KUNIT_EXPECT_EQ(test, shared->data_len, 9022);
+	KUNIT_EXPECT_EQ(test, mq->copying.backoff.wait, 0);
+	netdev_mp_change_mtu(dev, 1400);
+	KUNIT_EXPECT_EQ(test, shared->data_len, 1522);
+	KUNIT_EXPECT_EQ(test, shared->npages, 1);
+	/* Frames have the same length. */
+	mq->copying.backoff.wait = HZ;
+	netdev_mp_change_mtu(dev, 1500);
+	KUNIT_EXPECT_EQ(test, mq->copying.backoff.wait, HZ);
+	KUNIT_EXPECT_EQ(test, 0, mp_port_unbind(mq));
+	rtnl_unlock();
+}
+
 static struct kunit_case port_cases[] = {
 	KUNIT_CASE(port_rejects_what_makes_no_sense),
 	KUNIT_CASE(port_of_several_queues_spreads),
 	KUNIT_CASE(port_needs_the_hook),
+	KUNIT_CASE(port_has_the_length_of_the_mtu),
+	KUNIT_CASE(port_follows_the_mtu),
 	KUNIT_CASE(port_is_attached_once),
 	KUNIT_CASE(port_lives_as_long_as_its_queues),
 	KUNIT_CASE(port_spreads_over_what_is_bound),
 	KUNIT_CASE(port_leaves_out_what_is_detached),
 	KUNIT_CASE(port_limits_how_often_queues_change),
 	KUNIT_CASE(port_has_the_same_offloads_for_all),
+	KUNIT_CASE(port_makes_its_device_promiscuous),
+	KUNIT_CASE(port_leaves_the_filter_in_force),
 	{}
 };
 
 static struct kunit_suite port_suite = {
 	.name		= "mpassthru_port",
 	.test_cases	= port_cases,
+};
+
+/* Settings of processes that share a descriptor.  What makes them processes is
+ * an address space each; the thread of the test takes it on to do something as
+ * one of them, and claims as vhost-net does it.
+ */
+
+#define TAP_QUEUES	2
+
+enum tap_who { TAP_SOURCE, TAP_DEST, TAP_THIRD, TAP_ALL };
+
+struct tap_test {
+	struct net_device	*dev;
+	struct mp_queue		*mq[TAP_QUEUES];
+	struct mm_struct	*mm[TAP_ALL];
+};
+
+static void tap_bind(struct kunit *test, int queue)
+{
+	struct netlink_ext_ack extack = {};
+	struct tap_test *t = test->priv;
+
+	rtnl_lock();
+	KUNIT_EXPECT_EQ(test, 0,
+			port_bind(t->mq[queue], t->dev, queue, true, &extack));
+	rtnl_unlock();
+}
+
+static void tap_unbind(struct kunit *test, int queue)
+{
+	struct tap_test *t = test->priv;
+
+	rtnl_lock();
+	mp_port_unbind(t->mq[queue]);
+	rtnl_unlock();
+}
+
+static int tap_init(struct kunit *test)
+{
+	struct tap_test *t;
+	int i;
+
+	t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, t);
+	test->priv = t;
+
+	t->dev = port_queues(test, TAP_QUEUES, t->mq, TAP_QUEUES);
+	for (i = 0; i < TAP_ALL; i++) {
+		t->mm[i] = mm_alloc();
+		KUNIT_ASSERT_NOT_NULL(test, t->mm[i]);
+	}
+	for (i = 0; i < TAP_QUEUES; i++)
+		tap_bind(test, i);
+	return 0;
+}
+
+static void tap_end(struct kunit *test, enum tap_who who)
+{
+	struct tap_test *t = test->priv;
+
+	if (t->mm[who])
+		mmput(t->mm[who]);
+	t->mm[who] = NULL;
+}
+
+static void tap_unclaim(struct kunit *test, int queue, unsigned int dir)
+{
+	struct tap_test *t = test->priv;
+
+	if (t->mq[queue]->claimed_by[dir])
+		mpassthru_unclaim(&t->mq[queue]->sock, dir);
+}
+
+/* Nothing of anybody's is left. */
+static void tap_exit(struct kunit *test)
+{
+	struct tap_test *t = test->priv;
+	int i;
+
+	if (!t)
+		return;
+	for (i = 0; i < TAP_QUEUES && t->mq[i]; i++) {
+		tap_unclaim(test, i, READ);
+		tap_unclaim(test, i, WRITE);
+		KUNIT_EXPECT_NULL(test, t->mq[i]->owner);
+		tap_unbind(test, i);
+		mp_tap_release(t->mq[i]);
+		KUNIT_EXPECT_NULL(test, t->mq[i]->kept.mm);
+		KUNIT_EXPECT_NULL(test, t->mq[i]->later.mm);
+	}
+	for (i = 0; i < TAP_ALL; i++)
+		tap_end(test, i);
+}
+
+static void tap_claim(struct kunit *test, enum tap_who who, int queue,
+		      unsigned int dir)
+{
+	struct tap_test *t = test->priv;
+	struct socket *sock = &t->mq[queue]->sock;
+	int err;
+
+	kthread_use_mm(t->mm[who]);
+	err = mpassthru_claim(sock, dir);
+	if (!err)
+		mpassthru_settle(sock);
+	kthread_unuse_mm(t->mm[who]);
+	KUNIT_EXPECT_EQ(test, err, 0);
+}
+
+static void tap_set(struct kunit *test, enum tap_who who, int queue,
+		    const struct mp_settings *new)
+{
+	struct tap_test *t = test->priv;
+	unsigned long wait;
+
+	kthread_use_mm(t->mm[who]);
+	rtnl_lock();
+	wait = mp_tap_set(t->mq[queue], new);
+	rtnl_unlock();
+	kthread_unuse_mm(t->mm[who]);
+	KUNIT_EXPECT_EQ(test, wait, 0);
+}
+
+static void tap_header(struct kunit *test, enum tap_who who, int queue,
+		       int hdr_sz)
+{
+	const struct mp_settings new = {
+		.which = MP_SET_HDR_SZ, .vnet_hdr_sz = hdr_sz,
+	};
+
+	tap_set(test, who, queue, &new);
+}
+
+static void tap_detach(struct kunit *test, enum tap_who who, int queue,
+		       bool detached)
+{
+	const struct mp_settings new = {
+		.which = MP_SET_DETACHED, .detached = detached,
+	};
+
+	tap_set(test, who, queue, &new);
+}
+
+static void tap_offload(struct kunit *test, enum tap_who who, int queue,
+			netdev_features_t features)
+{
+	struct tap_test *t = test->priv;
+
+	kthread_use_mm(t->mm[who]);
+	rtnl_lock();
+	mp_port_set_features(t->mq[queue], features);
+	rtnl_unlock();
+	kthread_unuse_mm(t->mm[who]);
+}
+
+static void tap_holds_for_who_has_it(struct kunit *test)
+{
+	struct tap_test *t = test->priv;
+	struct mp_queue *mq = t->mq[0];
+
+	tap_header(test, TAP_SOURCE, 0, 12);
+	KUNIT_EXPECT_EQ(test, mq->vnet_hdr_sz, 12);
+	tap_claim(test, TAP_SOURCE, 0, READ);
+	tap_claim(test, TAP_SOURCE, 0, WRITE);
+	tap_header(test, TAP_DEST, 0, 10);
+	KUNIT_EXPECT_EQ(test, mq->vnet_hdr_sz, 12);
+	tap_unclaim(test, 0, READ);
+	KUNIT_EXPECT_EQ(test, mq->vnet_hdr_sz, 12);
+	tap_unclaim(test, 0, WRITE);
+	KUNIT_EXPECT_EQ(test, mq->vnet_hdr_sz, 10);
+	tap_header(test, TAP_DEST, 0, 14);
+	KUNIT_EXPECT_EQ(test, mq->vnet_hdr_sz, 14);
+
+	/* It goes on. */
+	tap_claim(test, TAP_SOURCE, 0, READ);
+	KUNIT_EXPECT_EQ(test, mq->vnet_hdr_sz, 12);
+	KUNIT_EXPECT_NULL(test, mq->kept.mm);
+	tap_unclaim(test, 0, READ);
+	KUNIT_EXPECT_EQ(test, mq->vnet_hdr_sz, 14);
+
+	/* The other is the one to go on, and fails. */
+	tap_claim(test, TAP_DEST, 0, READ);
+	KUNIT_EXPECT_EQ(test, mq->vnet_hdr_sz, 14);
+	KUNIT_EXPECT_NULL(test, mq->later.mm);
+	tap_header(test, TAP_DEST, 0, 16);
+	KUNIT_EXPECT_EQ(test, mq->vnet_hdr_sz, 16);
+	tap_unclaim(test, 0, READ);
+	KUNIT_EXPECT_EQ(test, mq->vnet_hdr_sz, 12);
+	KUNIT_EXPECT_PTR_EQ(test, mq->kept.mm, t->mm[TAP_DEST]);
+	KUNIT_EXPECT_PTR_EQ(test, mq->later.mm, t->mm[TAP_SOURCE]);
+	tap_claim(test, TAP_SOURCE, 0, READ);
+	KUNIT_EXPECT_EQ(test, mq->vnet_hdr_sz, 12);
+}
+
+/* What another sets before it was used at all is not ours. */
+static void tap_holds_for_the_first(struct kunit *test)
+{
+	struct tap_test *t = test->priv;
+	struct mp_queue *mq = t->mq[0];
+
+	tap_header(test, TAP_SOURCE, 0, 12);
+	tap_header(test, TAP_DEST, 0, 14);
+	KUNIT_EXPECT_EQ(test, mq->vnet_hdr_sz, 14);
+	tap_claim(test, TAP_SOURCE, 0, READ);
+	KUNIT_EXPECT_EQ(test, mq->vnet_hdr_sz, 12);
+}
+
+static void tap_forgets_who_has_ended(struct kunit *test)
+{
+	struct tap_test *t = test->priv;
+	struct mp_queue *mq = t->mq[0];
+
+	tap_header(test, TAP_SOURCE, 0, 12);
+	tap_claim(test, TAP_SOURCE, 0, READ);
+	tap_header(test, TAP_DEST, 0, 14);
+	tap_end(test, TAP_DEST);
+	tap_unclaim(test, 0, READ);
+	KUNIT_EXPECT_EQ(test, mq->vnet_hdr_sz, 12);
+
+	/* There is room for another. */
+	tap_header(test, TAP_THIRD, 0, 16);
+	KUNIT_EXPECT_EQ(test, mq->vnet_hdr_sz, 16);
+	KUNIT_EXPECT_PTR_EQ(test, mq->later.mm, t->mm[TAP_THIRD]);
+	tap_claim(test, TAP_SOURCE, 0, READ);
+	KUNIT_EXPECT_EQ(test, mq->vnet_hdr_sz, 12);
+	/* It is killed: its claim ends after it. */
+	tap_end(test, TAP_SOURCE);
+	tap_unclaim(test, 0, READ);
+	KUNIT_EXPECT_EQ(test, mq->vnet_hdr_sz, 16);
+}
+
+/* Who has the other direction. */
+static void tap_has_an_heir(struct kunit *test)
+{
+	struct tap_test *t = test->priv;
+	struct mp_queue *mq = t->mq[0];
+
+	tap_header(test, TAP_SOURCE, 0, 12);
+	tap_claim(test, TAP_SOURCE, 0, READ);
+	tap_header(test, TAP_DEST, 0, 14);
+	tap_detach(test, TAP_DEST, 0, true);
+	tap_claim(test, TAP_DEST, 0, WRITE);
+	KUNIT_EXPECT_PTR_EQ(test, mq->owner, t->mm[TAP_SOURCE]);
+	KUNIT_EXPECT_EQ(test, mq->vnet_hdr_sz, 12);
+	tap_header(test, TAP_SOURCE, 0, 16);
+	KUNIT_EXPECT_EQ(test, mq->vnet_hdr_sz, 16);
+	tap_header(test, TAP_SOURCE, 0, 12);
+
+	/* Also while there is no device. */
+	tap_unbind(test, 0);
+	tap_unclaim(test, 0, READ);
+	tap_bind(test, 0);
+	KUNIT_EXPECT_PTR_EQ(test, mq->owner, t->mm[TAP_DEST]);
+	KUNIT_EXPECT_NULL(test, mq->later.mm);
+	KUNIT_EXPECT_EQ(test, mq->vnet_hdr_sz, 14);
+	KUNIT_EXPECT_TRUE(test, mq->detached);
+	tap_header(test, TAP_DEST, 0, 16);
+	KUNIT_EXPECT_EQ(test, mq->vnet_hdr_sz, 16);
+
+	/* Who had it is the next. */
+	tap_claim(test, TAP_SOURCE, 0, READ);
+	KUNIT_EXPECT_EQ(test, mq->vnet_hdr_sz, 16);
+	tap_unclaim(test, 0, WRITE);
+	KUNIT_EXPECT_PTR_EQ(test, mq->owner, t->mm[TAP_SOURCE]);
+	KUNIT_EXPECT_EQ(test, mq->vnet_hdr_sz, 12);
+	KUNIT_EXPECT_FALSE(test, mq->detached);
+	tap_unclaim(test, 0, READ);
+	KUNIT_EXPECT_EQ(test, mq->vnet_hdr_sz, 16);
+}
+
+/* It has come when it is the owner, which is when the other one lets go. */
+static void tap_detaches_as_an_heir(struct kunit *test)
+{
+	struct tap_test *t = test->priv;
+	struct mp_queue *mq = t->mq[1];
+
+	tap_claim(test, TAP_SOURCE, 0, READ);
+	tap_detach(test, TAP_SOURCE, 1, false);
+	tap_claim(test, TAP_SOURCE, 1, READ);
+	tap_detach(test, TAP_DEST, 1, true);
+	tap_unclaim(test, 1, READ);
+	tap_claim(test, TAP_DEST, 0, WRITE);
+	KUNIT_EXPECT_FALSE(test, mq->detached);
+	tap_unclaim(test, 0, READ);
+	KUNIT_EXPECT_PTR_EQ(test, t->mq[0]->owner, t->mm[TAP_DEST]);
+	KUNIT_EXPECT_TRUE(test, mq->detached);
+	tap_unclaim(test, 0, WRITE);
+	/* And back. */
+	tap_claim(test, TAP_SOURCE, 0, READ);
+	KUNIT_EXPECT_FALSE(test, mq->detached);
+}
+
+/* QEMU turns off all queues but the first when it starts. */
+static void tap_detaches_when_it_has_come(struct kunit *test)
+{
+	struct tap_test *t = test->priv;
+	struct mp_queue *mq = t->mq[1];
+
+	tap_claim(test, TAP_SOURCE, 0, READ);
+	tap_claim(test, TAP_SOURCE, 1, READ);
+	tap_detach(test, TAP_DEST, 1, true);
+	tap_unclaim(test, 1, READ);
+	KUNIT_EXPECT_FALSE(test, mq->detached);
+	tap_header(test, TAP_DEST, 1, 12);
+	KUNIT_EXPECT_EQ(test, mq->vnet_hdr_sz, 12);
+	KUNIT_EXPECT_FALSE(test, mq->detached);
+	tap_unclaim(test, 0, READ);
+	KUNIT_EXPECT_FALSE(test, mq->detached);
+
+	/* It may never claim that one. */
+	tap_claim(test, TAP_DEST, 0, READ);
+	KUNIT_EXPECT_TRUE(test, mq->detached);
+	tap_detach(test, TAP_DEST, 1, false);
+	KUNIT_EXPECT_FALSE(test, mq->detached);
+
+	/* Nor does it touch that of another, until this lets go of it. */
+	tap_claim(test, TAP_SOURCE, 1, READ);
+	tap_detach(test, TAP_DEST, 1, true);
+	tap_claim(test, TAP_DEST, 0, WRITE);
+	KUNIT_EXPECT_FALSE(test, mq->detached);
+	tap_unclaim(test, 1, READ);
+	KUNIT_EXPECT_TRUE(test, mq->detached);
+}
+
+/* After too many changes it is as it was, until somebody can wait. */
+static void tap_detaches_later(struct kunit *test)
+{
+	struct tap_test *t = test->priv;
+	struct mp_queue *mq = t->mq[1];
+
+	tap_claim(test, TAP_DEST, 0, READ);
+	tap_claim(test, TAP_SOURCE, 1, READ);
+	tap_detach(test, TAP_DEST, 1, true);
+	rtnl_lock();
+	rtnl_dereference(mq->port)->queue_full = get_jiffies_64() +
+		(4 * MPASSTHRU_QUEUES + 16) * (HZ / 20);
+	rtnl_unlock();
+	tap_unclaim(test, 1, READ);
+	KUNIT_EXPECT_FALSE(test, mq->detached);
+	tap_claim(test, TAP_DEST, 1, READ);
+	KUNIT_EXPECT_TRUE(test, mq->detached);
+	KUNIT_EXPECT_NULL(test, mq->later.mm);
+}
+
+/* Those of each process, for all queues. */
+static void tap_offloads_are_those_of_all(struct kunit *test)
+{
+	struct tap_test *t = test->priv;
+
+	tap_claim(test, TAP_SOURCE, 0, READ);
+	tap_offload(test, TAP_SOURCE, 0, NETIF_F_HW_CSUM);
+	KUNIT_EXPECT_EQ(test, t->mq[1]->features, NETIF_F_HW_CSUM);
+	tap_offload(test, TAP_DEST, 1, 0);
+	KUNIT_EXPECT_EQ(test, t->mq[0]->features, NETIF_F_HW_CSUM);
+	KUNIT_EXPECT_EQ(test, t->mq[1]->features, 0);
+	tap_claim(test, TAP_SOURCE, 1, READ);
+	KUNIT_EXPECT_EQ(test, t->mq[1]->features, NETIF_F_HW_CSUM);
+	/* What another has set of other queues is not lost. */
+	tap_offload(test, TAP_THIRD, 0, NETIF_F_TSO);
+	KUNIT_EXPECT_PTR_EQ(test, t->mq[0]->later.mm, t->mm[TAP_THIRD]);
+	KUNIT_EXPECT_PTR_EQ(test, t->mq[1]->later.mm, t->mm[TAP_DEST]);
+
+	/* One that is bound after it was said learns it, */
+	tap_unbind(test, 1);
+	tap_offload(test, TAP_SOURCE, 0, NETIF_F_TSO);
+	KUNIT_EXPECT_EQ(test, t->mq[1]->features, NETIF_F_HW_CSUM);
+	tap_bind(test, 1);
+	KUNIT_EXPECT_EQ(test, t->mq[1]->features, NETIF_F_TSO);
+	/* also when it is not used then, */
+	tap_unclaim(test, 1, READ);
+	KUNIT_EXPECT_EQ(test, t->mq[1]->features, 0);
+	tap_unbind(test, 1);
+	tap_offload(test, TAP_SOURCE, 0, NETIF_F_HW_CSUM);
+	tap_bind(test, 1);
+	tap_claim(test, TAP_SOURCE, 1, READ);
+	KUNIT_EXPECT_EQ(test, t->mq[1]->features, NETIF_F_HW_CSUM);
+	/* but not those of another. */
+	tap_unbind(test, 0);
+	tap_unclaim(test, 0, READ);
+	tap_offload(test, TAP_THIRD, 0, 0);
+	KUNIT_EXPECT_EQ(test, t->mq[0]->features, 0);
+	tap_claim(test, TAP_DEST, 0, READ);
+	tap_bind(test, 0);
+	KUNIT_EXPECT_EQ(test, t->mq[0]->features, 0);
+	KUNIT_EXPECT_EQ(test, t->mq[1]->features, NETIF_F_HW_CSUM);
+}
+
+/* Also of who has set something else of it, while it was unbound. */
+static void tap_joins_with_its_offloads(struct kunit *test)
+{
+	struct tap_test *t = test->priv;
+
+	tap_claim(test, TAP_SOURCE, 0, READ);
+	tap_offload(test, TAP_SOURCE, 0, NETIF_F_HW_CSUM);
+	tap_unbind(test, 1);
+	tap_header(test, TAP_DEST, 1, 12);
+	tap_offload(test, TAP_DEST, 0, NETIF_F_TSO);
+	tap_bind(test, 1);
+	KUNIT_EXPECT_EQ(test, t->mq[1]->features, NETIF_F_HW_CSUM);
+	tap_claim(test, TAP_DEST, 1, READ);
+	KUNIT_EXPECT_EQ(test, t->mq[1]->features, NETIF_F_TSO);
+	KUNIT_EXPECT_EQ(test, t->mq[0]->features, NETIF_F_HW_CSUM);
+}
+
+static struct kunit_case tap_cases[] = {
+	KUNIT_CASE(tap_holds_for_who_has_it),
+	KUNIT_CASE(tap_holds_for_the_first),
+	KUNIT_CASE(tap_forgets_who_has_ended),
+	KUNIT_CASE(tap_has_an_heir),
+	KUNIT_CASE(tap_detaches_as_an_heir),
+	KUNIT_CASE(tap_detaches_when_it_has_come),
+	KUNIT_CASE(tap_detaches_later),
+	KUNIT_CASE(tap_offloads_are_those_of_all),
+	KUNIT_CASE(tap_joins_with_its_offloads),
+	{}
+};
+
+static struct kunit_suite tap_suite = {
+	.name		= "mpassthru_tap",
+	.init		= tap_init,
+	.exit		= tap_exit,
+	.test_cases	= tap_cases,
 };
 
 /* FIFO */
@@ -581,6 +1145,81 @@ static void fifo_disarm_arms_the_same_again(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, mpassthru_rx_arm(&f->rxq, &dma));
 }
 
+/* Two words each; the ring wraps, and so does what is free in it. */
+static void fifo_refills_a_ring(struct kunit *test)
+{
+	__le64 desc[4][2], no = cpu_to_le64(-1);
+	struct fifo *f = fifo_create(test);
+	int i;
+
+	memset(desc, 0xff, sizeof(desc));
+	KUNIT_EXPECT_EQ(test, 3, mpassthru_rx_refill(&f->rxq, desc, 4, 3, 3));
+	for (i = 0; i < 5; i++)
+		fifo_post(f, 0x1000 + i);
+	KUNIT_EXPECT_EQ(test, 1, mpassthru_rx_refill(&f->rxq, desc, 4, 3, 2));
+	KUNIT_EXPECT_EQ(test, 0x1000, le64_to_cpu(desc[3][0]));
+	KUNIT_EXPECT_EQ(test, 0x1001, le64_to_cpu(desc[0][0]));
+	KUNIT_EXPECT_EQ(test, 0, le64_to_cpu(desc[3][1]));
+	KUNIT_EXPECT_EQ(test, 0, le64_to_cpu(desc[0][1]));
+	KUNIT_EXPECT_TRUE(test, desc[1][0] == no && desc[1][1] == no);
+	KUNIT_EXPECT_TRUE(test, desc[2][0] == no && desc[2][1] == no);
+	KUNIT_EXPECT_EQ(test, 1, mpassthru_rx_refill(&f->rxq, desc, 4, 1, 0));
+	/* no more than there are */
+	KUNIT_EXPECT_EQ(test, 0, mpassthru_rx_refill(&f->rxq, desc, 4, 1, 4));
+	KUNIT_EXPECT_EQ(test, 0x1004, le64_to_cpu(desc[3][0]));
+	KUNIT_EXPECT_EQ(test, f->rxq.armed, f->rxq.posted);
+}
+
+/* In whole KB, and never less than a frame may have. */
+static void fifo_tells_the_size(struct kunit *test)
+{
+	struct fifo *f = fifo_create(test);
+
+	f->port.data_len = mpassthru_data_len(1500);
+	KUNIT_EXPECT_EQ(test, mpassthru_rx_size(&f->rxq), 2048);
+	f->port.data_len = 2048;
+	KUNIT_EXPECT_EQ(test, mpassthru_rx_size(&f->rxq), 2048);
+	f->port.data_len = 2049;
+	KUNIT_EXPECT_EQ(test, mpassthru_rx_size(&f->rxq), 3072);
+	f->port.data_len = mpassthru_data_len(9000);
+	KUNIT_EXPECT_EQ(test, mpassthru_rx_size(&f->rxq), 9216);
+}
+
+static void fifo_has_no_frame_over_several(struct kunit *test)
+{
+	static const struct {
+		unsigned int flags, want;
+	} fills[] = {
+		{ MPASSTHRU_RX_CSUM_OK, MPASSTHRU_RX_CSUM_OK },
+		{ MPASSTHRU_RX_MORE, MPASSTHRU_RX_BAD },
+		{ MPASSTHRU_RX_MORE, MPASSTHRU_RX_BAD },
+		{ MPASSTHRU_RX_CSUM_OK, MPASSTHRU_RX_BAD },
+		{ 0, 0 },
+		{ MPASSTHRU_RX_MORE, MPASSTHRU_RX_BAD },
+	};
+	struct fifo *f = fifo_create(test);
+	u32 idx = f->rxq.filled;
+	dma_addr_t dma;
+	int i;
+
+	for (i = 0; i < FIFO_SIZE; i++) {
+		fifo_post(f, 0x1000 + i);
+		mpassthru_rx_arm(&f->rxq, &dma);
+	}
+	for (i = 0; i < ARRAY_SIZE(fills); i++) {
+		/* longer than what can be, and no reason to warn */
+		mpassthru_rx_fill(&f->rxq, fills[i].want & MPASSTHRU_RX_BAD ?
+				  2048 : 60, fills[i].flags);
+		KUNIT_EXPECT_EQ(test, fills[i].want,
+				f->bufs[idx++ & f->rxq.mask].flags);
+	}
+	/* What is in the ring afterwards is not the rest of it. */
+	mpassthru_rx_disarm(&f->rxq);
+	mpassthru_rx_arm(&f->rxq, &dma);
+	mpassthru_rx_fill(&f->rxq, 60, 0);
+	KUNIT_EXPECT_EQ(test, 0, f->bufs[idx & f->rxq.mask].flags);
+}
+
 static void fifo_wakes_up_when_it_ran_dry(struct kunit *test)
 {
 	struct fifo *f = fifo_create(test);
@@ -612,13 +1251,22 @@ static void fifo_needs_no_wakeup_when_well_armed(struct kunit *test)
 	dma_addr_t dma;
 	int i;
 
+	/* Four are all that it ever has, though it could have eight. */
 	for (i = 0; i < 4; i++) {
 		fifo_post(f, 0x1000 + i);
 		mpassthru_rx_arm(&f->rxq, &dma);
 	}
+	KUNIT_EXPECT_FALSE(test, mpassthru_rx_flush(&f->rxq, 0, true));
 	mpassthru_rx_fill(&f->rxq, 60, 0);
 	KUNIT_EXPECT_FALSE(test, mpassthru_rx_flush(&f->rxq, 1, true));
 	KUNIT_EXPECT_FALSE(test, fifo_post(f, 0x1004));
+	mpassthru_rx_arm(&f->rxq, &dma);
+
+	/* Half of them is left. */
+	mpassthru_rx_fill(&f->rxq, 60, 0);
+	mpassthru_rx_fill(&f->rxq, 60, 0);
+	KUNIT_EXPECT_FALSE(test, mpassthru_rx_flush(&f->rxq, 2, true));
+	KUNIT_EXPECT_TRUE(test, fifo_post(f, 0x1005));
 }
 
 static void fifo_sees_what_ctor_missed(struct kunit *test)
@@ -758,6 +1406,9 @@ static void fifo_loses_no_wakeup(struct kunit *test)
 static struct kunit_case fifo_cases[] = {
 	KUNIT_CASE(fifo_keeps_order),
 	KUNIT_CASE(fifo_disarm_arms_the_same_again),
+	KUNIT_CASE(fifo_refills_a_ring),
+	KUNIT_CASE(fifo_tells_the_size),
+	KUNIT_CASE(fifo_has_no_frame_over_several),
 	KUNIT_CASE(fifo_wakes_up_when_it_ran_dry),
 	KUNIT_CASE(fifo_needs_no_wakeup_when_well_armed),
 	KUNIT_CASE(fifo_sees_what_ctor_missed),
@@ -1191,7 +1842,7 @@ static void cache_unpins_what_is_idle(struct kunit *test)
 	cache_round(test, 40);
 	KUNIT_EXPECT_EQ(test, t->mem->limit, 40);
 	for (i = 1; i < 40; i++)
-		cache_use(test, i)->time -= MP_MEM_IDLE * (i < 30);
+		cache_use(test, i)->time -= i < 30 ? MP_MEM_IDLE : 20 * HZ;
 	flush_delayed_work(&t->mem->work);
 
 	KUNIT_EXPECT_EQ(test, t->mem->nr, 11);
@@ -1491,6 +2142,7 @@ struct rx_test {
 	struct kiocb		iocbs[RX_BUFS];
 	long			res[RX_BUFS];
 	int			done;
+	unsigned int		wait;	/* of the last batch */
 };
 
 static struct rx_test *rx_current;
@@ -1543,15 +2195,23 @@ static int rx_init(struct kunit *test)
 	t->port.shared.dev = t->dev;
 	t->port.shared.drv = &rx_driver_ops;
 	t->port.shared.ops = &rx_port_ops;
+	rcu_assign_pointer(t->port.queues[RX_QUEUE], t->mq);
 	rcu_assign_pointer(t->mq->port, &t->port);
 	return 0;
 }
 
-static void rx_stop(struct rx_test *t)
+/* As others do it, behind the back of who posts */
+static void rx_cancel(struct rx_test *t)
 {
 	rtnl_lock();
 	mp_rx_stop(t->mq);
 	rtnl_unlock();
+}
+
+/* As who posts does it */
+static void rx_stop(struct rx_test *t)
+{
+	t->mq->sock.ops->shutdown(&t->mq->sock, SHUT_RD);
 }
 
 static void rx_exit(struct kunit *test)
@@ -1575,8 +2235,10 @@ static int rx_post_batch(struct kunit *test, struct mpassthru_batch *batch)
 	int err;
 
 	current->flags &= ~PF_KTHREAD;
+	batch->wait = 0;
 	err = mp_rx_post(t->mq, batch);
 	current->flags |= kthread;
+	t->wait = batch->wait;
 	return err;
 }
 
@@ -1806,13 +2468,22 @@ static void rx_batch(struct kunit *test)
 	iov[8].iov_len--;
 	chains[8] = rx_chain(test, 8, &iov[8], 1);
 
+	/* Zero-copy is not switched on for what is in front of that. */
+	KUNIT_EXPECT_EQ(test, rx_post_batch(test, &batch), -EMSGSIZE);
+	KUNIT_EXPECT_EQ(test, batch.taken, 0);
+	KUNIT_EXPECT_NULL(test, t->mq->rx);
+	KUNIT_EXPECT_EQ(test, rx_post(test, 11), -EIOCBQUEUED);
+	rx_receive(test, 100, 0);
+	KUNIT_EXPECT_EQ(test, mp_rx_complete(t->mq, 64), 1);
+	KUNIT_EXPECT_EQ(test, t->done, 1);
+
 	KUNIT_EXPECT_EQ(test, rx_post_batch(test, &batch), -EMSGSIZE);
 	KUNIT_EXPECT_EQ(test, batch.taken, 8);
 	/* Done with at once */
 	KUNIT_EXPECT_EQ(test, t->res[4], -EFAULT);
-	KUNIT_EXPECT_EQ(test, t->done, 1);
+	KUNIT_EXPECT_EQ(test, t->done, 2);
 	/* The page of the first three was pinned once. */
-	KUNIT_EXPECT_EQ(test, t->mq->mem->nr, 4);
+	KUNIT_EXPECT_EQ(test, t->mq->mem->nr, 5);
 	for (i = 0; i < 7; i++)
 		rx_receive(test, 100 + i, 0);
 	KUNIT_EXPECT_EQ(test, mp_rx_complete(t->mq, 64), 7);
@@ -1820,7 +2491,7 @@ static void rx_batch(struct kunit *test)
 		if (i != 4)
 			KUNIT_EXPECT_EQ(test, t->res[i],
 					RX_HDR + 100 + i - (i > 4));
-	KUNIT_EXPECT_EQ(test, t->mq->stats.zerocopy, 6);
+	KUNIT_EXPECT_EQ(test, t->mq->stats.zerocopy, 7);
 	KUNIT_EXPECT_EQ(test, t->mq->stats.bounced[MP_BOUNCE_FRAG], 1);
 	KUNIT_EXPECT_EQ(test, t->res[8], -EIOCBQUEUED);
 
@@ -1874,6 +2545,9 @@ static void rx_starts_are_limited(struct kunit *test)
 	KUNIT_EXPECT_LT(test, i, 20);
 	KUNIT_EXPECT_EQ(test, t->mq->stats.deferred, 1);
 	KUNIT_EXPECT_NULL(test, t->mq->rx);
+	KUNIT_EXPECT_NE(test, t->wait, 0);
+	KUNIT_EXPECT_LE(test, t->wait, HZ / 4);
+	KUNIT_EXPECT_EQ(test, t->mq->copying.why, MP_COPY_OFTEN);
 	msleep(300);
 	KUNIT_EXPECT_EQ(test, rx_post(test, 0), -EIOCBQUEUED);
 }
@@ -1890,6 +2564,8 @@ static void rx_detached_takes_nothing(struct kunit *test)
 	rtnl_unlock();
 	KUNIT_EXPECT_EQ(test, t->res[0], -ECANCELED);
 	KUNIT_EXPECT_NULL(test, t->mq->rx);
+	/* What was cancelled is no reason any more. */
+	rx_stop(t);
 	for (i = 0; i < 100; i++)
 		KUNIT_EXPECT_EQ(test, rx_post(test, 0), -EAGAIN);
 	/* That was no start. */
@@ -1899,6 +2575,342 @@ static void rx_detached_takes_nothing(struct kunit *test)
 	mp_port_attach_queue(t->mq, true);
 	rtnl_unlock();
 	KUNIT_EXPECT_EQ(test, rx_post(test, 0), -EIOCBQUEUED);
+}
+
+/* Who posts takes back all that is behind what was cancelled: frames in it
+ * would be lost.
+ */
+static void rx_nothing_behind_what_was_cancelled(struct kunit *test)
+{
+	struct rx_test *t = test->priv;
+
+	KUNIT_EXPECT_EQ(test, rx_post(test, 0), -EIOCBQUEUED);
+	rx_cancel(t);
+	KUNIT_EXPECT_EQ(test, t->res[0], -ECANCELED);
+	KUNIT_EXPECT_EQ(test, rx_post(test, 1), -EAGAIN);
+	KUNIT_EXPECT_NULL(test, t->mq->rx);
+	rx_stop(t);
+	KUNIT_EXPECT_EQ(test, rx_post(test, 1), -EIOCBQUEUED);
+	/* Nothing was outstanding, nothing is to be noticed. */
+	rx_receive(test, 100, 0);
+	KUNIT_EXPECT_EQ(test, mp_rx_complete(t->mq, 64), 1);
+	rx_cancel(t);
+	KUNIT_EXPECT_EQ(test, rx_post(test, 2), -EIOCBQUEUED);
+}
+
+/* Zero-copy that fails is put off */
+
+/* Also beyond 32 bits of jiffies. */
+static void rx_backoff_grows_to_its_limit(struct kunit *test)
+{
+	unsigned int want = HZ;
+	struct mp_backoff b = {};
+	u64 now = U32_MAX - 10;
+	int i;
+
+	for (i = 0; i < 10; i++) {
+		KUNIT_EXPECT_EQ(test, mp_backoff_left(&b, now), 0);
+		KUNIT_EXPECT_TRUE(test, mp_backoff_fail(&b, now));
+		KUNIT_EXPECT_EQ(test, mp_backoff_left(&b, now), want);
+		/* Whoever asks meanwhile draws nothing out. */
+		now += want - 1;
+		KUNIT_EXPECT_EQ(test, mp_backoff_left(&b, now), 1);
+		KUNIT_EXPECT_FALSE(test, mp_backoff_fail(&b, now));
+		KUNIT_EXPECT_EQ(test, mp_backoff_left(&b, now), 1);
+		now++;
+		want = min(2 * want, 64 * HZ);
+	}
+	/* Nor is a long time without a try a success. */
+	now += 1000 * HZ;
+	mp_backoff_end(&b, now);
+	KUNIT_EXPECT_TRUE(test, mp_backoff_fail(&b, now));
+	KUNIT_EXPECT_EQ(test, mp_backoff_left(&b, now), 64 * HZ);
+}
+
+/* Fails until it is put off for @wait. */
+static void rx_backoff_to(struct kunit *test, struct mp_backoff *b,
+			  unsigned int wait, u64 *now)
+{
+	memset(b, 0, sizeof(*b));
+	while (b->wait < wait) {
+		*now += b->wait;
+		KUNIT_ASSERT_TRUE(test, mp_backoff_fail(b, *now));
+	}
+	KUNIT_EXPECT_EQ(test, b->wait, wait);
+}
+
+static void rx_backoff_forgets_after_success(struct kunit *test)
+{
+	u64 now = get_jiffies_64();
+	struct mp_backoff b;
+
+	/* For as long as it was put off last, to the end or until it fails. */
+	rx_backoff_to(test, &b, 16 * HZ, &now);
+	mp_backoff_begin(&b, now);
+	KUNIT_EXPECT_EQ(test, mp_backoff_left(&b, now), 0);
+	mp_backoff_end(&b, now + 16 * HZ - 1);
+	KUNIT_EXPECT_TRUE(test, mp_backoff_fail(&b, now));
+	KUNIT_EXPECT_EQ(test, b.wait, 32 * HZ);
+	mp_backoff_begin(&b, now);
+	KUNIT_EXPECT_TRUE(test, mp_backoff_fail(&b, now + 32 * HZ));
+	KUNIT_EXPECT_EQ(test, b.wait, HZ);
+
+	/* But not for a moment: then who fails each second would always wait
+	 * for one only.
+	 */
+	rx_backoff_to(test, &b, HZ, &now);
+	mp_backoff_begin(&b, now);
+	KUNIT_EXPECT_TRUE(test, mp_backoff_fail(&b, now + HZ));
+	KUNIT_EXPECT_EQ(test, b.wait, 2 * HZ);
+
+	/* What ends because it failed did not succeed after that. */
+	rx_backoff_to(test, &b, 8 * HZ, &now);
+	mp_backoff_begin(&b, now);
+	KUNIT_EXPECT_TRUE(test, mp_backoff_fail(&b, now));
+	mp_backoff_end(&b, now + 100 * HZ);
+	KUNIT_EXPECT_EQ(test, b.wait, 16 * HZ);
+}
+
+static int rx_post_short(struct kunit *test)
+{
+	const struct iovec iov = {
+		rx_buf(test, 0), RX_HDR + RX_DATA_LEN - 1
+	};
+
+	return rx_post_segs(test, RX_BUFS - 1, &iov, 1, RX_HDR);
+}
+
+/* Have it waited for as long as it is put off. */
+static void rx_wait(struct kunit *test)
+{
+	struct rx_test *t = test->priv;
+
+	KUNIT_EXPECT_NE(test, t->wait, 0);
+	t->mq->copying.backoff.until = get_jiffies_64();
+}
+
+/* Is it put off for @wait?  It may have gone on for a moment. */
+static void rx_is_put_off(struct kunit *test, unsigned int wait, int fails)
+{
+	struct rx_test *t = test->priv;
+
+	KUNIT_EXPECT_EQ(test, t->mq->copying.backoff.wait, wait);
+	KUNIT_EXPECT_LE(test, t->wait, wait);
+	KUNIT_EXPECT_GE(test, t->wait, wait - HZ / 2);
+	KUNIT_EXPECT_EQ(test, t->mq->copying.why, MP_COPY_SHORT);
+	KUNIT_EXPECT_EQ(test, t->mq->stats.failed, fails);
+}
+
+static void rx_short_is_put_off(struct kunit *test)
+{
+	struct rx_test *t = test->priv;
+
+	KUNIT_EXPECT_EQ(test, rx_post_short(test), -EMSGSIZE);
+	rx_is_put_off(test, HZ, 1);
+	/* A poster that starts anew has not tried again. */
+	KUNIT_EXPECT_EQ(test, rx_post_short(test), -EMSGSIZE);
+	rx_stop(t);
+	KUNIT_EXPECT_EQ(test, rx_post_short(test), -EMSGSIZE);
+	rx_is_put_off(test, HZ, 1);
+	rx_wait(test);
+	KUNIT_EXPECT_EQ(test, rx_post_short(test), -EMSGSIZE);
+	rx_is_put_off(test, 2 * HZ, 2);
+	rx_wait(test);
+
+	/* Amid what would do: zero-copy was on, but not for long. */
+	KUNIT_EXPECT_EQ(test, rx_post(test, 0), -EIOCBQUEUED);
+	KUNIT_EXPECT_EQ(test, t->wait, 0);
+	KUNIT_EXPECT_EQ(test, rx_post_short(test), -EMSGSIZE);
+	rx_stop(t);
+	rx_is_put_off(test, 4 * HZ, 3);
+	rx_wait(test);
+
+	/* It is, which outlives the stop. */
+	KUNIT_EXPECT_EQ(test, rx_post(test, 0), -EIOCBQUEUED);
+	t->mq->copying.backoff.since -= 4 * HZ;
+	rx_stop(t);
+	KUNIT_EXPECT_EQ(test, rx_post_short(test), -EMSGSIZE);
+	rx_is_put_off(test, HZ, 4);
+}
+
+/* The driver behind the firmware is let in at once.  Who restarts in a loop is
+ * limited as others are, and gets no shorter wait by it.
+ */
+static void rx_restarts_are_let_in(struct kunit *test)
+{
+	struct rx_test *t = test->priv;
+	unsigned int wait = HZ;
+	int i;
+
+	KUNIT_EXPECT_EQ(test, rx_post_short(test), -EMSGSIZE);
+	for (i = 0; i < 20 && rx_post(test, 0) == -EIOCBQUEUED; i++) {
+		KUNIT_EXPECT_EQ(test, rx_post_short(test), -EMSGSIZE);
+		rx_stop(t);
+		wait = min(2 * wait, 64 * HZ);
+		rx_is_put_off(test, wait, i + 2);
+	}
+	KUNIT_EXPECT_GE(test, i, 8);
+	KUNIT_EXPECT_LT(test, i, 20);
+	KUNIT_EXPECT_EQ(test, t->mq->stats.deferred, 1);
+	KUNIT_EXPECT_NE(test, t->wait, 0);
+	KUNIT_EXPECT_LE(test, t->wait, HZ / 4);
+	KUNIT_EXPECT_EQ(test, t->mq->copying.why, MP_COPY_OFTEN);
+	KUNIT_EXPECT_NULL(test, t->mq->rx);
+	/* Nor does that end what short buffers wait for. */
+	KUNIT_EXPECT_EQ(test, rx_post_short(test), -EMSGSIZE);
+	rx_is_put_off(test, 64 * HZ, i + 1);
+}
+
+/* The log tells of a guest that had short buffers for long, once. */
+static void rx_short_is_told(struct kunit *test)
+{
+	struct rx_test *t = test->priv;
+
+	KUNIT_EXPECT_EQ(test, rx_post_short(test), -EMSGSIZE);
+	KUNIT_EXPECT_FALSE(test, t->mq->copying.told);
+	t->mq->copying.short_since -= 119 * HZ;
+	KUNIT_EXPECT_EQ(test, rx_post_short(test), -EMSGSIZE);
+	KUNIT_EXPECT_FALSE(test, t->mq->copying.told);
+
+	/* Not where zero-copy was on in between */
+	KUNIT_EXPECT_EQ(test, rx_post(test, 0), -EIOCBQUEUED);
+	rx_stop(t);
+	KUNIT_EXPECT_EQ(test, t->mq->copying.short_since, 0);
+	KUNIT_EXPECT_EQ(test, rx_post_short(test), -EMSGSIZE);
+	t->mq->copying.short_since -= 119 * HZ;
+	KUNIT_EXPECT_EQ(test, rx_post_short(test), -EMSGSIZE);
+	KUNIT_EXPECT_FALSE(test, t->mq->copying.told);
+	t->mq->copying.short_since -= HZ;
+	KUNIT_EXPECT_EQ(test, rx_post_short(test), -EMSGSIZE);
+	KUNIT_EXPECT_TRUE(test, t->mq->copying.told);
+}
+
+/* What buffers were long enough for, they are not with a larger MTU. */
+static void rx_resized(struct kunit *test)
+{
+	struct iovec iov = {
+		rx_buf(test, 0), RX_HDR + mpassthru_data_len(ETH_DATA_LEN)
+	};
+	struct rx_test *t = test->priv;
+
+	KUNIT_EXPECT_EQ(test, rx_post(test, 0), -EIOCBQUEUED);
+	rtnl_lock();
+	mp_rx_resize(t->mq);
+	netdev_mp_port_len(&t->port.shared, 9000);
+	rtnl_unlock();
+	KUNIT_EXPECT_EQ(test, t->res[0], -ECANCELED);
+	KUNIT_EXPECT_NULL(test, t->port.shared.rxq[RX_QUEUE]);
+	rx_stop(t);
+
+	KUNIT_EXPECT_EQ(test, rx_post_segs(test, 0, &iov, 1, RX_HDR),
+			-EMSGSIZE);
+	KUNIT_EXPECT_NULL(test, t->mq->rx);
+	KUNIT_EXPECT_EQ(test, t->mq->copying.why, MP_COPY_MTU);
+	KUNIT_EXPECT_EQ(test, t->wait, HZ);
+	rx_wait(test);
+	KUNIT_EXPECT_EQ(test, rx_post_segs(test, 0, &iov, 1, RX_HDR),
+			-EMSGSIZE);
+	KUNIT_EXPECT_EQ(test, t->wait, 2 * HZ);
+	/* That one is too short for any. */
+	KUNIT_EXPECT_EQ(test, rx_post_short(test), -EMSGSIZE);
+	KUNIT_EXPECT_EQ(test, t->mq->copying.why, MP_COPY_SHORT);
+
+	rtnl_lock();
+	mp_rx_resize(t->mq);
+	netdev_mp_port_len(&t->port.shared, ETH_DATA_LEN);
+	rtnl_unlock();
+	KUNIT_EXPECT_EQ(test, t->mq->copying.backoff.wait, 0);
+	KUNIT_EXPECT_EQ(test, t->mq->copying.why, MP_COPY_UNPOSTED);
+	KUNIT_EXPECT_EQ(test, rx_post_segs(test, 0, &iov, 1, RX_HDR),
+			-EIOCBQUEUED);
+	KUNIT_EXPECT_EQ(test, t->mq->copying.why, MP_COPY_UNPOSTED);
+}
+
+/* Over several pages, which are neighbours only by chance. */
+static void rx_long_frames(struct kunit *test)
+{
+	struct iovec iov = {
+		rx_buf(test, 0), RX_HDR + mpassthru_data_len(9000)
+	};
+	struct rx_test *t = test->priv;
+	int i;
+
+	netdev_mp_port_len(&t->port.shared, 9000);
+	iov.iov_len--;
+	KUNIT_EXPECT_EQ(test, rx_post_segs(test, 0, &iov, 1, RX_HDR),
+			-EMSGSIZE);
+	KUNIT_EXPECT_EQ(test, t->mq->copying.why, MP_COPY_MTU);
+	iov.iov_len++;
+
+	/* Twice at each place: what has to be pinned, and what is.  The last
+	 * begin at the end of a page.
+	 */
+	for (i = 0; i < 8; i++) {
+		iov.iov_base = rx_buf(test, i / 2 * 4);
+		if (i >= 4)
+			iov.iov_base += PAGE_SIZE - 64 - RX_HDR - 1;
+		KUNIT_EXPECT_EQ(test, rx_post_segs(test, i, &iov, 1, RX_HDR),
+				-EIOCBQUEUED);
+	}
+	for (i = 0; i < 7; i++)
+		rx_receive(test, i % 2 ? 9022 - i : 60 + i, 0);
+	KUNIT_EXPECT_EQ(test, mp_rx_complete(t->mq, 64), 7);
+	for (i = 0; i < 7; i++)
+		KUNIT_EXPECT_EQ(test, t->res[i],
+				RX_HDR + (i % 2 ? 9022 - i : 60 + i));
+	KUNIT_EXPECT_EQ(test, t->mq->stats.errors, 0);
+	KUNIT_EXPECT_EQ(test, t->mq->stats.zerocopy +
+			      t->mq->stats.bounced[MP_BOUNCE_CROSS], 7);
+	rx_stop(t);
+	KUNIT_EXPECT_EQ(test, t->res[7], -ECANCELED);
+}
+
+/* They would need more pages than a slot has: nothing is posted. */
+static void rx_too_long_frames(struct kunit *test)
+{
+	const struct iovec iov = { rx_buf(test, 0), 32 * PAGE_SIZE };
+	struct rx_test *t = test->priv;
+
+	netdev_mp_port_len(&t->port.shared, 16 * PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, rx_post_segs(test, 0, &iov, 1, RX_HDR),
+			-EMSGSIZE);
+	KUNIT_EXPECT_NULL(test, t->mq->rx);
+	KUNIT_EXPECT_EQ(test, t->mq->copying.why, MP_COPY_MTU);
+}
+
+/* A frame waits, for which a reader comes that has @room bytes. */
+static void rx_read(struct kunit *test, size_t room)
+{
+	struct rx_test *t = test->priv;
+	struct msghdr msg = {};
+	struct sk_buff *skb;
+	struct kvec vec;
+	u8 data[8];
+
+	skb = alloc_skb(ETH_ZLEN, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, skb);
+	skb_put_zero(skb, ETH_ZLEN);
+	skb_queue_tail(&t->mq->sk.sk_receive_queue, skb);
+	vec.iov_base = data;
+	vec.iov_len = room;
+	iov_iter_kvec(&msg.msg_iter, ITER_DEST, &vec, 1, room);
+	KUNIT_EXPECT_EQ(test, -EINVAL,
+			t->mq->sock.ops->recvmsg(&t->mq->sock, &msg, room,
+						 MSG_DONTWAIT | MSG_TRUNC));
+}
+
+/* The log tells of a frame that the guest has no buffers for, once. */
+static void rx_lost_is_told(struct kunit *test)
+{
+	struct rx_test *t = test->priv;
+
+	/* A program that reads a header's first bytes is its own doing. */
+	rx_read(test, 8);
+	KUNIT_EXPECT_FALSE(test, t->mq->copying.told_lost);
+	/* As vhost-net does. */
+	rx_read(test, 1);
+	KUNIT_EXPECT_TRUE(test, t->mq->copying.told_lost);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&t->mq->stats.dropped), 2);
 }
 
 static struct kunit_case rx_cases[] = {
@@ -1912,6 +2924,16 @@ static struct kunit_case rx_cases[] = {
 	KUNIT_CASE(rx_batch_full),
 	KUNIT_CASE(rx_starts_are_limited),
 	KUNIT_CASE(rx_detached_takes_nothing),
+	KUNIT_CASE(rx_nothing_behind_what_was_cancelled),
+	KUNIT_CASE(rx_backoff_grows_to_its_limit),
+	KUNIT_CASE(rx_backoff_forgets_after_success),
+	KUNIT_CASE(rx_short_is_put_off),
+	KUNIT_CASE(rx_restarts_are_let_in),
+	KUNIT_CASE(rx_short_is_told),
+	KUNIT_CASE(rx_resized),
+	KUNIT_CASE(rx_long_frames),
+	KUNIT_CASE(rx_too_long_frames),
+	KUNIT_CASE(rx_lost_is_told),
 	{}
 };
 
@@ -1922,7 +2944,8 @@ static struct kunit_suite rx_suite = {
 	.test_cases	= rx_cases,
 };
 
-kunit_test_suites(&port_suite, &fifo_suite, &cache_suite, &rx_suite);
+kunit_test_suites(&port_suite, &tap_suite, &fifo_suite, &cache_suite,
+		  &rx_suite);
 
 MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING");
 MODULE_LICENSE("GPL");

@@ -379,6 +379,23 @@ out:
 	return err == -EINTR ? -EAGAIN : err;
 }
 
+/**
+ * mp_tx_is_ours - has zero-copy begun, for the address space of the caller
+ * @mq: queue
+ *
+ * Context: process.
+ * Return: true if so
+ */
+bool mp_tx_is_ours(struct mp_queue *mq)
+{
+	bool ours;
+
+	mutex_lock(&mq->tx_lock);
+	ours = mq->tx && mp_mem_renew(mq->tx->mem);
+	mutex_unlock(&mq->tx_lock);
+	return ours;
+}
+
 /* Completion */
 
 /* The frames from @idx to @end are finished with: put what they lay in. */
@@ -469,7 +486,7 @@ static void mp_tx_kick(struct mp_tx *tx)
 	 */
 	local_bh_disable();
 	rcu_read_lock();
-	shared->drv->tx_kick(shared->dev, tx->txq.queue);
+	netdev_mp_tx_kick(shared->dev, tx->txq.queue);
 	rcu_read_unlock();
 	local_bh_enable();
 }
@@ -754,7 +771,7 @@ static int mp_tx_check(struct mp_queue *mq, unsigned int hdr_len)
 	why = MP_FALLBACK_FRAME;
 	dev = tx->txq.port->dev;
 	/* A resume may have found fewer interrupts, and left fewer queues. */
-	if (unlikely(hdr_len != mq->vnet_hdr_sz ||
+	if (unlikely(hdr_len != READ_ONCE(mq->vnet_hdr_sz) ||
 		     tx->txq.queue >= READ_ONCE(dev->real_num_tx_queues)))
 		goto copy;
 	why = MP_FALLBACK_RESET;
@@ -1107,7 +1124,7 @@ static bool mp_txpart_copy(const struct mp_txpart *part,
 /* A page that cannot be pinned: its part of the frame is copied. */
 static int mp_txprep_bounce(struct mp_txpart *part)
 {
-	struct mp_bounce *bounce = mp_bounce_alloc();
+	struct mp_bounce *bounce = mp_bounce_alloc(PAGE_SIZE);
 
 	/* Copy it elsewhere, then. */
 	if (!bounce)

@@ -228,10 +228,14 @@ struct tx_test {
 	int			kicks;
 	bool			ended;
 	bool			closed;
+	bool			again;
+	bool			down;
+	bool			napi_ran;
 	int			pushed;
 	u8			*sent;
 	unsigned int		sent_len;
 	int			nr_segs;
+	struct napi_struct	napi;
 };
 
 static struct tx_test *tx_current;
@@ -251,21 +255,28 @@ static struct mpassthru_txq *tx_fifo(struct tx_test *t)
 	return rcu_dereference_protected(t->port.shared.txq[TX_QUEUE], true);
 }
 
-static void tx_kick(struct net_device *dev, unsigned int queue)
+static struct napi_struct *tx_run(struct net_device *dev,
+				  struct mpassthru_txq *txq, bool napi)
 {
-	struct mpassthru_txq *txq = tx_fifo(tx_current);
 	const struct mpassthru_txframe *frame;
 	const struct mpassthru_txseg *seg;
 	struct tx_test *t = tx_current;
 	int i;
 
-	KUNIT_EXPECT_EQ(kunit_get_current_test(), queue, TX_QUEUE);
+	KUNIT_EXPECT_PTR_EQ(kunit_get_current_test(), dev, t->dev);
+	KUNIT_EXPECT_PTR_EQ(kunit_get_current_test(), txq, tx_fifo(t));
+	t->napi_ran = napi;
+	if (t->down) {
+		if (mpassthru_tx_drop(txq))
+			mpassthru_tx_flush(txq);
+		return NULL;
+	}
 	if (t->late && !--t->late)
 		mpassthru_tx_done(txq, txq->pushed - txq->done);
 	if (t->slow && ++t->kicks % t->slow == 0 && txq->done != txq->pushed)
 		mpassthru_tx_done(txq, 1);
 	if (!mpassthru_tx_may_push(txq))
-		return;
+		return NULL;
 	while (t->room && (frame = mpassthru_tx_next(txq))) {
 		t->room--;
 		t->sent_len = 0;
@@ -279,6 +290,7 @@ static void tx_kick(struct net_device *dev, unsigned int queue)
 		mpassthru_tx_push(txq);
 		t->pushed++;
 	}
+	return t->again ? &t->napi : NULL;
 }
 
 static bool tx_reset(struct net_device *dev, unsigned int queue)
@@ -291,16 +303,25 @@ static bool tx_reset(struct net_device *dev, unsigned int queue)
 	return !tx_current->ended;
 }
 
+static bool tx_poll(struct tx_test *t)
+{
+	bool ended;
+
+	local_bh_disable();
+	ended = netdev_mp_tx_poll(t->dev, TX_QUEUE, NULL);
+	local_bh_enable();
+	return ended;
+}
+
 /* The NIC is finished with @n frames: NAPI says so, and pushes what waits. */
 static void tx_sent(struct tx_test *t, int n)
 {
 	mpassthru_tx_done(tx_fifo(t), n);
-	tx_kick(t->dev, TX_QUEUE);
-	mpassthru_tx_flush(tx_fifo(t));
+	tx_poll(t);
 }
 
 static const struct mpassthru_driver_ops tx_driver_ops = {
-	.tx_kick	= tx_kick,
+	.tx_run		= tx_run,
 	.tx_reset	= tx_reset,
 };
 
@@ -349,6 +370,7 @@ static int tx_init(struct kunit *test)
 	t->port.shared.drv = &tx_driver_ops;
 	t->port.shared.ops = &tx_port_ops;
 	rcu_assign_pointer(t->mq->port, &t->port);
+	rcu_assign_pointer(t->dev->mp_port, &t->port.shared);
 	t->room = INT_MAX;
 	return 0;
 }
@@ -661,6 +683,68 @@ static void tx_full_is_told(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, tx_post(test, i, 0, 1514), -EIOCBQUEUED);
 }
 
+/* The end of a round of NAPI pushes what waits, and wakes who waits for what
+ * was done before it, as by netpoll.
+ */
+static void tx_round_of_napi(struct kunit *test)
+{
+	struct tx_test *t = test->priv;
+	int i;
+
+	t->room = 1;
+	for (i = 0; i < 3; i++)
+		KUNIT_EXPECT_EQ(test, tx_post(test, i, 0, 1514), -EIOCBQUEUED);
+	KUNIT_EXPECT_EQ(test, mp_tx_flush(t->mq), 0);
+	KUNIT_EXPECT_EQ(test, t->pushed, 1);
+	KUNIT_EXPECT_FALSE(test, t->napi_ran);
+	KUNIT_EXPECT_FALSE(test, tx_writable(t));
+
+	t->room = 1;
+	t->again = true;
+	KUNIT_EXPECT_FALSE(test, tx_poll(t));
+	KUNIT_EXPECT_TRUE(test, t->napi_ran);
+	KUNIT_EXPECT_EQ(test, t->pushed, 2);
+	t->again = false;
+	KUNIT_EXPECT_TRUE(test, tx_poll(t));
+	KUNIT_EXPECT_TRUE(test, netdev_mp_tx_busy(t->dev, TX_QUEUE));
+	KUNIT_EXPECT_FALSE(test, netdev_mp_tx_busy(t->dev, TX_QUEUE - 1));
+
+	KUNIT_EXPECT_EQ(test, mp_tx_flush(t->mq), 0);
+	mpassthru_tx_done(tx_fifo(t), 2);
+	KUNIT_EXPECT_FALSE(test, tx_writable(t));
+	KUNIT_EXPECT_TRUE(test, tx_poll(t));
+	KUNIT_EXPECT_TRUE(test, tx_writable(t));
+	KUNIT_EXPECT_EQ(test, mp_tx_flush(t->mq), 2);
+
+	t->room = 1;
+	tx_poll(t);
+	KUNIT_EXPECT_EQ(test, mp_tx_flush(t->mq), 0);
+	netdev_mp_tx_cleaned(tx_fifo(t), 1);
+	KUNIT_EXPECT_FALSE(test, netdev_mp_tx_busy(t->dev, TX_QUEUE));
+	KUNIT_EXPECT_TRUE(test, tx_writable(t));
+	KUNIT_EXPECT_EQ(test, mp_tx_flush(t->mq), 1);
+}
+
+/* What waits for room is dropped when the device goes down, and nothing else is
+ * needed for the poster to find out.
+ */
+static void tx_down_drops(struct kunit *test)
+{
+	struct tx_test *t = test->priv;
+
+	t->room = 0;
+	KUNIT_EXPECT_EQ(test, tx_post(test, 0, 0, 1514), -EIOCBQUEUED);
+	KUNIT_EXPECT_EQ(test, mp_tx_flush(t->mq), 0);
+	KUNIT_EXPECT_FALSE(test, tx_writable(t));
+	t->down = true;
+	netdev_mp_tx_down(t->dev);
+	KUNIT_EXPECT_FALSE(test, t->napi_ran);
+	KUNIT_EXPECT_TRUE(test, tx_writable(t));
+	KUNIT_EXPECT_EQ(test, mp_tx_flush(t->mq), 1);
+	KUNIT_EXPECT_EQ(test, t->done, 1);
+	KUNIT_EXPECT_EQ(test, t->pushed, 0);
+}
+
 /* What the NIC has counts as sent, the others come back, in order. */
 static void tx_stop_gives_back(struct kunit *test)
 {
@@ -827,6 +911,8 @@ static struct kunit_case tx_cases[] = {
 	KUNIT_CASE(tx_batch),
 	KUNIT_CASE(tx_batch_full),
 	KUNIT_CASE(tx_full_is_told),
+	KUNIT_CASE(tx_round_of_napi),
+	KUNIT_CASE(tx_down_drops),
 	KUNIT_CASE(tx_stop_gives_back),
 	KUNIT_CASE(tx_stop_waits_for_the_ring),
 	KUNIT_CASE(tx_bad_memory_is_dropped),

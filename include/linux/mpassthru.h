@@ -37,11 +37,13 @@
 #ifndef _LINUX_MPASSTHRU_H
 #define _LINUX_MPASSTHRU_H
 
+#include <linux/align.h>
 #include <linux/cache.h>
 #include <linux/err.h>
 #include <linux/if_vlan.h>
 #include <linux/netdevice.h>
 #include <linux/rtnetlink.h>
+#include <linux/sizes.h>
 #include <linux/tracepoint-defs.h>
 #include <linux/types.h>
 
@@ -62,12 +64,13 @@ struct socket;
 /* What the descriptor says of a received frame, see mpassthru_rx_fill(). */
 #define MPASSTHRU_RX_BAD	BIT(0)	/* no frame, or a broken one */
 #define MPASSTHRU_RX_CSUM_OK	BIT(1)	/* the NIC verified the L4 checksum */
+#define MPASSTHRU_RX_MORE	BIT(2)	/* the next buffer has more of it */
 
 /**
  * struct mpassthru_rxbuf - one buffer in the FIFO
  * @dma: where the NIC writes the frame, valid from posted to done
  * @len: length of the frame in bytes, without FCS; valid when filled
- * @flags: MPASSTHRU_RX_*; valid when filled
+ * @flags: MPASSTHRU_RX_*, without MPASSTHRU_RX_MORE; valid when filled
  */
 struct mpassthru_rxbuf {
 	dma_addr_t	dma;
@@ -84,10 +87,13 @@ struct mpassthru_rxbuf {
  * @posted: end of the posted buffers; written by the consumer
  * @armed: end of the armed buffers; written by the driver
  * @filled: end of the filled buffers; written by the driver
+ * @most: most buffers that were armed at a time; the driver's own
  * @need_wakeup: the ring runs low and nothing was posted: whoever posts next
  *	calls &mpassthru_driver_ops.rx_wake
  * @taps: packet sockets want a copy of each frame; written by the driver's
  *	side in mpassthru_rx_begin()
+ * @split: the buffer filled last has not the end of its frame; written by the
+ *	driver's side in mpassthru_rx_fill()
  *
  * Single producer, single consumer: the consumer serialises itself with a
  * mutex, the driver by NAPI.
@@ -102,8 +108,10 @@ struct mpassthru_rxq {
 
 	u32			armed ____cacheline_aligned_in_smp;
 	u32			filled;
+	u32			most;
 	bool			need_wakeup;
 	bool			taps;
+	bool			split;
 };
 
 /* Segments of a frame at most, whatever a driver says. */
@@ -164,9 +172,9 @@ struct mpassthru_txframe {
  * @posted: end of the posted frames; written by the consumer
  * @pushed: end of the pushed frames; written by the driver
  * @closed: nothing is pushed any more; written by the consumer
- * @yielded: the network stack had the last turn; written by the driver
+ * @yielded: the network stack had the last turn; netdev_mp_tx_turn()'s own
  * @done: end of the frames that the NIC has read; written by the driver
- * @flushed: @done when the consumer was woken last; the driver's own
+ * @flushed: @done when the consumer was woken last; netdev_mp_tx_poll()'s own
  * @need_wakeup: the consumer waits for @done to move: written by both
  * @dropped: frames that mpassthru_tx_drop() dropped
  *
@@ -221,11 +229,14 @@ struct mpassthru_txq {
  *	a driver whose &mpassthru_port.max_queues is 1.
  * @rx_wake: have NAPI of receive queue @queue run soon.  Process context, RCU
  *	read side: must not sleep.  May race with the device going down.
- * @tx_kick: push what is posted to transmit queue @queue, as far as its ring
- *	has room, and have NAPI run soon if the NIC has sent frames that NAPI
- *	has not seen.  Frames that the device cannot send, as it is down or has
- *	no carrier, are dropped: done.  Process context, softirqs disabled, RCU
- *	read side.  May race with the device going down.
+ * @tx_run: push what is posted to @txq, as far as the ring of transmit queue
+ *	&mpassthru_txq.queue has room and netdev_mp_tx_turn() lets it; @napi
+ *	tells the end of a round of NAPI of the ring, by netdev_mp_tx_poll(),
+ *	from others.  Frames that the device cannot send, as it is down or has
+ *	no carrier, are dropped: done.  Returns the NAPI that is to run when the
+ *	NIC has sent frames that it has not seen, or what was left is to be
+ *	tried again although nothing may have it run; else NULL.  Transmit lock
+ *	of the queue held, RCU read side.  May race with the device going down.
  * @tx_reset: end what transmit queue @queue is at: when it returns, all frames
  *	pushed to it are done, and no DMA for them goes on, also when the device
  *	does not answer: then its bus mastering is turned off.  Process context,
@@ -233,7 +244,7 @@ struct mpassthru_txq {
  *	&mpassthru_txq.closed. Returns whether frames of others were lost by
  *	that, too.
  *
- * @tx_kick and @tx_reset are NULL in a driver whose &mpassthru_port.tx_segs is
+ * @tx_run and @tx_reset are NULL in a driver whose &mpassthru_port.tx_segs is
  * 0.
  */
 struct mpassthru_driver_ops {
@@ -241,7 +252,8 @@ struct mpassthru_driver_ops {
 	void	(*rx_restart)(struct net_device *dev, unsigned int queue);
 	void	(*rx_spread)(struct net_device *dev);
 	void	(*rx_wake)(struct net_device *dev, unsigned int queue);
-	void	(*tx_kick)(struct net_device *dev, unsigned int queue);
+	struct napi_struct *(*tx_run)(struct net_device *dev,
+				      struct mpassthru_txq *txq, bool napi);
 	bool	(*tx_reset)(struct net_device *dev, unsigned int queue);
 };
 
@@ -253,6 +265,10 @@ struct mpassthru_driver_ops {
  * @rx_tap: give packet sockets a copy of the buffer at index @idx, which is
  *	not yet filled for the consumer.  NAPI.
  * @rx_flush: wake the consumer.  NAPI.
+ * @rx_stop: frames are going to have another length: end zero-copy receive.
+ *	When it returns, each &mpassthru_port.rxq is NULL and rx_restart was
+ *	called for it.  From netdev_mp_change_mtu().  Process context, may
+ *	sleep; RTNL held, no lock that rx_restart takes.
  * @tx_flush: wake the consumer, which waits for @txq.  NAPI, or under the
  *	transmit lock.
  */
@@ -260,6 +276,7 @@ struct mpassthru_port_ops {
 	void	(*divert)(struct mpassthru_port *port, struct sk_buff *skb);
 	void	(*rx_tap)(struct mpassthru_rxq *rxq, u32 idx, unsigned int len);
 	void	(*rx_flush)(struct mpassthru_rxq *rxq);
+	void	(*rx_stop)(struct mpassthru_port *port);
 	void	(*tx_flush)(struct mpassthru_txq *txq);
 };
 
@@ -272,8 +289,9 @@ struct mpassthru_port_ops {
  * @data_len: longest frame in bytes, from its Ethernet header on, without
  *	@hdr_len and FCS, that the hardware will ever write to one buffer while
  *	bound.  It counts all the VLAN tags that the hardware may let pass.  Set
- *	by ndo_mp_port_prep.
- * @npages: pages that @data_len bytes may span.  Set by ndo_mp_port_prep.
+ *	by ndo_mp_port_prep, and with the MTU by netdev_mp_change_mtu(): it is
+ *	constant while there is an @rxq.
+ * @npages: pages that @data_len bytes fill.  Set with @data_len.
  * @tx_segs: most segments of a frame to be sent, 0 where there is no &struct
  *	mpassthru_txq.  Set by ndo_mp_port_prep.
  * @drv: set by ndo_mp_port_prep
@@ -327,10 +345,21 @@ void mpassthru_do_trace_tx_drop(const struct mpassthru_txq *txq,
 
 int netdev_mp_port_prep(struct net_device *dev, struct mpassthru_port *port,
 			struct netlink_ext_ack *extack);
+void netdev_mp_port_len(struct mpassthru_port *port, unsigned int mtu);
+void netdev_mp_change_mtu(struct net_device *dev, unsigned int mtu);
 int netdev_mp_port_attach(struct net_device *dev, struct mpassthru_port *port);
 void netdev_mp_port_detach(struct net_device *dev);
 void netdev_mp_tap(struct net_device *dev, const void *data, unsigned int len);
 bool netdev_mp_egress_used(const struct net_device *dev);
+
+void netdev_mp_tx_kick(struct net_device *dev, unsigned int queue);
+bool netdev_mp_tx_poll(struct net_device *dev, unsigned int queue,
+		       struct mpassthru_txq *seen);
+int netdev_mp_tx_turn(const struct netdev_queue *nq, struct mpassthru_txq *txq,
+		      bool napi);
+void netdev_mp_tx_cleaned(struct mpassthru_txq *txq, unsigned int n);
+void netdev_mp_tx_down(struct net_device *dev);
+bool netdev_mp_tx_busy(const struct net_device *dev, unsigned int queue);
 
 /**
  * mpassthru_bound - is @dev bound to an mp device
@@ -371,22 +400,21 @@ static inline bool mpassthru_queue_bound(const struct net_device *dev,
 }
 
 /**
- * mpassthru_len_ok - may the hardware write frames of @len bytes
- * @dev: network device
- * @len: what &mpassthru_port.data_len would be, in bytes
+ * mpassthru_data_len - bytes of a frame with two VLAN tags
+ * @mtu: of the device, in bytes
  *
- * Buffers in guest memory are armed on the word of the driver that no frame is
- * longer than &mpassthru_port.data_len.  A driver refuses an MTU that raises
- * it while the device is bound.
+ * Buffers of less for an MTU below 1500 would win nothing, and MTU changes up
+ * to 1500 leave zero-copy on.
  *
- * Context: process, RTNL held.
- * Return: false when the driver has to refuse it
+ * Context: any.
+ * Return: bytes, without FCS: a driver whose limit on the length of frames is
+ * that of the MTU has it as &mpassthru_port.data_len, for data sheets disagree
+ * on what is counted.
  */
-static inline bool mpassthru_len_ok(const struct net_device *dev, int len)
+static inline unsigned int mpassthru_data_len(unsigned int mtu)
 {
-	struct mpassthru_port *port = rtnl_dereference(dev->mp_port);
-
-	return !port || len <= port->data_len;
+	return max_t(unsigned int, mtu, ETH_DATA_LEN) + ETH_HLEN +
+	       2 * VLAN_HLEN;
 }
 
 /**
@@ -433,6 +461,35 @@ static inline unsigned int mpassthru_rx_mask(const struct net_device *dev)
 }
 
 /**
+ * mpassthru_rx_deal - which queue an entry of a redirection table is to name
+ * @mask: queues to spread frames over, of mpassthru_rx_mask(), not 0
+ * @nr: queues that the device can spread frames over now, not 0
+ * @queue: that which the entry would name if all could be, less than @nr
+ * @n: which of the entries of @queue it is
+ *
+ * The part of a queue that is not in @mask is dealt out to those that are:
+ * theirs stays where it is, whatever else comes and goes.  A resume may have
+ * found fewer interrupts, and set up fewer queues than are bound.
+ *
+ * Context: any.
+ * Return: the queue
+ */
+static inline unsigned int mpassthru_rx_deal(unsigned int mask, unsigned int nr,
+					     unsigned int queue, unsigned int n)
+{
+	mask &= GENMASK(min(nr, MPASSTHRU_QUEUES) - 1, 0);
+	if (unlikely(!mask))
+		return 0;
+	if (queue < MPASSTHRU_QUEUES && mask & BIT(queue))
+		return queue;
+
+	/* One after the other of those that are set. */
+	for (n %= hweight32(mask); n; n--)
+		mask &= mask - 1;
+	return __ffs(mask);
+}
+
+/**
  * mpassthru_rx_arm - take the next posted buffer, to arm a descriptor with it
  * @rxq: FIFO
  * @dma: returns the address for the descriptor
@@ -457,6 +514,53 @@ static inline bool mpassthru_rx_arm(struct mpassthru_rxq *rxq, dma_addr_t *dma)
 }
 
 /**
+ * mpassthru_rx_refill - arm descriptors of a ring
+ * @rxq: FIFO
+ * @desc: the ring: of descriptors of two words, the address of a buffer, and
+ *	another that the NIC writes its status to and that is set to 0
+ * @size: descriptors in the ring
+ * @next: the first that is free
+ * @free: how many are
+ *
+ * To be followed by a barrier and the doorbell, if it returns another than
+ * @next.
+ *
+ * Context: as mpassthru_rx_arm().
+ * Return: the first that is free now
+ */
+static inline unsigned int
+mpassthru_rx_refill(struct mpassthru_rxq *rxq, __le64 (*desc)[2],
+		    unsigned int size, unsigned int next, unsigned int free)
+{
+	dma_addr_t dma;
+
+	while (free-- && mpassthru_rx_arm(rxq, &dma)) {
+		desc[next][0] = cpu_to_le64(dma);
+		desc[next][1] = 0;
+		if (++next == size)
+			next = 0;
+	}
+
+	return next;
+}
+
+/**
+ * mpassthru_rx_size - what the NIC is told that buffers of a FIFO have
+ * @rxq: FIFO
+ *
+ * For NICs that are told in units of 1 KB.  That is up to 1 KB more than there
+ * is behind an address, and enough to have no frame go on in the next buffer:
+ * what keeps a frame inside its buffer is the limit on the length of frames.
+ *
+ * Context: where a ring is configured that is armed from @rxq.
+ * Return: in bytes
+ */
+static inline unsigned int mpassthru_rx_size(const struct mpassthru_rxq *rxq)
+{
+	return ALIGN(rxq->port->data_len, SZ_1K);
+}
+
+/**
  * mpassthru_rx_begin - before a round of mpassthru_rx_fill()
  * @rxq: FIFO
  *
@@ -475,6 +579,9 @@ static inline void mpassthru_rx_begin(struct mpassthru_rxq *rxq)
  * @len: length of the frame in bytes, without FCS
  * @flags: MPASSTHRU_RX_*
  *
+ * Each buffer is reported, also of a frame over several, which the cap is to
+ * prevent: all but the last with %MPASSTHRU_RX_MORE.  None of them has a frame.
+ *
  * Nothing is seen by the consumer, nor woken, that is not also flushed by
  * mpassthru_rx_flush() before NAPI ends.
  *
@@ -488,6 +595,11 @@ static inline void mpassthru_rx_fill(struct mpassthru_rxq *rxq,
 	/* A descriptor reported that was never armed: drop, keep the order. */
 	if (WARN_ON_ONCE(rxq->filled == rxq->armed))
 		return;
+
+	if (unlikely(rxq->split || flags & MPASSTHRU_RX_MORE)) {
+		rxq->split = flags & MPASSTHRU_RX_MORE;
+		flags = MPASSTHRU_RX_BAD;
+	}
 
 	/* The cap of ndo_mp_port_prep is what keeps frames inside buffers. */
 	if (!(flags & MPASSTHRU_RX_BAD) &&
@@ -526,8 +638,13 @@ static inline bool mpassthru_rx_flush(struct mpassthru_rxq *rxq,
 	if (rx)
 		rxq->port->ops->rx_flush(rxq);
 
-	/* Well armed, an eighth of the FIFO: completions bring NAPI back. */
-	if (armed - rxq->filled > rxq->mask / 8)
+	/* Well armed, more than half of what the guest posts and the ring
+	 * takes, and an eighth of the FIFO: completions bring NAPI back.  With
+	 * less, what is posted is armed at once: a ring that drops when it is
+	 * empty does so in the middle of a burst, before NAPI has run.
+	 */
+	rxq->most = max(rxq->most, armed - rxq->filled);
+	if (armed - rxq->filled > max(rxq->mask / 8, rxq->most / 2))
 		return false;
 	/* So do they when the ring is full.  Else, what is there was posted
 	 * after the last mpassthru_rx_arm().
@@ -557,6 +674,7 @@ static inline void mpassthru_rx_disarm(struct mpassthru_rxq *rxq)
 	if (tracepoint_enabled(mpassthru_rx_disarm))
 		mpassthru_do_trace_rx_disarm(rxq);
 	WRITE_ONCE(rxq->armed, rxq->filled);
+	rxq->split = false;
 }
 
 /* The consumer's side, used by the mp device. */
@@ -758,7 +876,7 @@ static inline void mpassthru_tx_flush(struct mpassthru_txq *txq)
  * mpassthru_tx_post - make the frame at @posted available
  * @txq: FIFO, with frames[posted & mask] and its segments set
  *
- * To be followed by &mpassthru_driver_ops.tx_kick, once for several.
+ * To be followed by netdev_mp_tx_kick(), once for several.
  *
  * Context: process, serialised by the consumer.
  */
@@ -797,6 +915,7 @@ static inline bool mpassthru_tx_wait(struct mpassthru_txq *txq, u32 seen)
 #else /* !CONFIG_NET_MPASSTHRU */
 
 struct mpassthru_rxq;
+struct mpassthru_txq;
 
 static inline bool mpassthru_bound(const struct net_device *dev)
 {
@@ -807,6 +926,26 @@ static inline bool mpassthru_queue_bound(const struct net_device *dev,
 					 unsigned int queue)
 {
 	return false;
+}
+
+static inline void netdev_mp_change_mtu(struct net_device *dev,
+					unsigned int mtu)
+{
+}
+
+static inline unsigned int mpassthru_rx_size(const struct mpassthru_rxq *rxq)
+{
+	return 0;
+}
+
+static inline bool netdev_mp_tx_poll(struct net_device *dev, unsigned int queue,
+				     struct mpassthru_txq *seen)
+{
+	return true;
+}
+
+static inline void netdev_mp_tx_down(struct net_device *dev)
+{
 }
 
 #endif /* CONFIG_NET_MPASSTHRU */
@@ -836,6 +975,8 @@ struct mpassthru_chain {
  * @taken: returns how many of the first were taken
  * @hdr_len: where the frame begins in each, behind the header.  A socket that
  *	has it elsewhere takes none.
+ * @wait: 0; of what is received, returns for how many jiffies nothing is to be
+ *	posted, unless the poster starts anew
  *
  * It is msg_control of recvmsg or sendmsg, told from others by msg_controllen;
  * nothing else of struct msghdr is looked at.  These return 0, when all were
@@ -846,11 +987,13 @@ struct mpassthru_batch {
 	unsigned int		nr;
 	unsigned int		taken;
 	unsigned int		hdr_len;
+	unsigned int		wait;
 };
 
 #if IS_ENABLED(CONFIG_VHOST_PASSTHRU)
 struct socket *mpassthru_get_socket(struct file *file);
 int mpassthru_claim(struct socket *sock, unsigned int dir);
+void mpassthru_settle(struct socket *sock);
 void mpassthru_unclaim(struct socket *sock, unsigned int dir);
 #else
 static inline struct socket *mpassthru_get_socket(struct file *file)
@@ -861,6 +1004,10 @@ static inline struct socket *mpassthru_get_socket(struct file *file)
 static inline int mpassthru_claim(struct socket *sock, unsigned int dir)
 {
 	return 0;
+}
+
+static inline void mpassthru_settle(struct socket *sock)
+{
 }
 
 static inline void mpassthru_unclaim(struct socket *sock, unsigned int dir)

@@ -12,6 +12,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/skbuff.h>
 #include <net/sch_generic.h>
+#include <net/xdp_sock_drv.h>
 
 #define CREATE_TRACE_POINTS
 #include <trace/events/mpassthru.h>
@@ -33,11 +34,31 @@ static bool mpassthru_port_valid(const struct mpassthru_port *port)
 	/* A header, and what follows it. */
 	if (port->tx_segs && (port->tx_segs < 2 ||
 			      port->tx_segs > MPASSTHRU_TX_SEGS ||
-			      !port->drv->tx_kick || !port->drv->tx_reset))
+			      !port->drv->tx_run || !port->drv->tx_reset))
 		return false;
 	return port->hdr_len >= 0 && port->hdr_len < PAGE_SIZE &&
 	       port->data_len >= ETH_ZLEN && port->data_len > min &&
 	       port->data_len <= max;
+}
+
+/* An AF_XDP socket in zero-copy mode has a queue for itself.  In copy mode it
+ * comes with an XDP program, which the mp device refuses.
+ */
+static int mpassthru_check_xsk(struct net_device *dev,
+			       struct netlink_ext_ack *extack)
+{
+	unsigned int i;
+
+	for (i = 0; i < dev->num_rx_queues; i++) {
+		if (!xsk_get_pool_from_qid(dev, i))
+			continue;
+		NL_SET_ERR_MSG_FMT(extack,
+				   "an AF_XDP socket uses queue %u: end it",
+				   i);
+		return -EBUSY;
+	}
+
+	return 0;
 }
 
 /**
@@ -49,7 +70,8 @@ static bool mpassthru_port_valid(const struct mpassthru_port *port)
  *
  * Context: process, RTNL held.
  * Return: 0; -EOPNOTSUPP when the driver has no ndo_mp_port_prep; what that
- * returned; -EINVAL when the answer makes no sense.
+ * returned; -EINVAL when the answer makes no sense; -EBUSY when an AF_XDP
+ * socket has a queue.
  */
 int netdev_mp_port_prep(struct net_device *dev, struct mpassthru_port *port,
 			struct netlink_ext_ack *extack)
@@ -84,9 +106,59 @@ int netdev_mp_port_prep(struct net_device *dev, struct mpassthru_port *port,
 		return -EINVAL;
 	}
 
-	return 0;
+	return mpassthru_check_xsk(dev, extack);
 }
 EXPORT_SYMBOL_GPL(netdev_mp_port_prep);
+
+/**
+ * netdev_mp_port_len - a frame is one buffer, and the MTU limits it
+ * @port: its fields hdr_len, data_len and npages are set
+ * @mtu: of the device, in bytes
+ *
+ * For ndo_mp_port_prep, see mpassthru_data_len().
+ *
+ * Context: process, RTNL held.
+ */
+void netdev_mp_port_len(struct mpassthru_port *port, unsigned int mtu)
+{
+	port->hdr_len = 0;
+	/* Who wonders whether buffers are long enough reads it under RCU. */
+	WRITE_ONCE(port->data_len, mpassthru_data_len(mtu));
+	port->npages = DIV_ROUND_UP(port->data_len, PAGE_SIZE);
+}
+EXPORT_SYMBOL_GPL(netdev_mp_port_len);
+
+/**
+ * netdev_mp_change_mtu - a driver is about to change the MTU of a device
+ * @dev: network device, bound or not
+ * @mtu: in bytes
+ *
+ * Buffers in guest memory are armed on the word of the driver that no frame is
+ * longer than &mpassthru_port.data_len.  So nothing is armed any more when this
+ * returns, if that is going to be another; and nothing is before RTNL is let go
+ * of.  By then the hardware has the new limit, and no frame that was accepted
+ * under the former one is on its way to a ring, which takes a reset of a device
+ * that is up.
+ *
+ * To be called by ndo_change_mtu when nothing can fail any more, and before it
+ * keeps &mpassthru_driver_ops.rx_restart away.
+ *
+ * Context: process, RTNL held.
+ */
+void netdev_mp_change_mtu(struct net_device *dev, unsigned int mtu)
+{
+	struct mpassthru_port *port;
+
+	ASSERT_RTNL();
+
+	port = rtnl_dereference(dev->mp_port);
+	if (!port || port->data_len == mpassthru_data_len(mtu))
+		return;
+
+	port->ops->rx_stop(port);
+	netdev_mp_port_len(port, mtu);
+}
+EXPORT_SYMBOL_GPL(netdev_mp_change_mtu);
 
 /**
  * netdev_mp_port_attach - divert what a device receives to a port
@@ -148,7 +220,8 @@ EXPORT_SYMBOL_GPL(netdev_mp_port_detach);
  * @dev: network device
  *
  * A qdisc that was set by an administrator (the default ones have no handle),
- * programs of tc, netfilter's egress hook, packet sockets of ETH_P_ALL.
+ * programs of tc, netfilter's egress hook, packet sockets of ETH_P_ALL. Not
+ * noqueue, which has no enqueue() and sees nothing: libvirt sets it.
  *
  * Context: RCU read side.  Who adds one of these waits for it, before it relies
  * on seeing every frame.
@@ -156,7 +229,9 @@ EXPORT_SYMBOL_GPL(netdev_mp_port_detach);
  */
 bool netdev_mp_egress_used(const struct net_device *dev)
 {
-	if (rcu_dereference(dev->qdisc)->handle || dev_nit_active_rcu(dev))
+	const struct Qdisc *qdisc = rcu_dereference(dev->qdisc);
+
+	if ((qdisc->handle && qdisc->enqueue) || dev_nit_active_rcu(dev))
 		return true;
 #ifdef CONFIG_NET_XGRESS
 	if (rcu_access_pointer(dev->tcx_egress))

@@ -10,7 +10,6 @@
 #include <linux/mpassthru.h>
 #include <linux/netdevice.h>
 #include <linux/pm_runtime.h>
-#include <net/xdp_sock_drv.h>
 
 #include "igb.h"
 
@@ -29,36 +28,16 @@
  * @mtu: of the device, in bytes
  *
  * That is a frame with one VLAN tag, which stays in the frame.  RLPML is set to
- * this and the FCS.
+ * this and the FCS.  The 82576 and the i350 are said to allow a VLAN tag on top
+ * of that, the I210 to compare all of the frame.  For each of them the longer
+ * reading is assumed, which is mpassthru_data_len().  No buffer of a guest is
+ * armed while the MTU is changed, see netdev_mp_change_mtu().
  *
  * Return: in bytes, without FCS
  */
 unsigned int igb_mp_max_frame(unsigned int mtu)
 {
 	return max_t(unsigned int, mtu, ETH_DATA_LEN) + ETH_HLEN + VLAN_HLEN;
-}
-
-/* Longest frame that the NIC may write, for &mpassthru_port.data_len.  The
- * 82576 and the i350 are said to allow a VLAN tag on top of RLPML, the I210 to
- * compare all of the frame.  The longer reading is assumed for each of them.
- */
-static unsigned int igb_mp_data_len(unsigned int mtu)
-{
-	return igb_mp_max_frame(mtu) + VLAN_HLEN;
-}
-
-/**
- * igb_mp_mtu_ok - may the device have this MTU
- * @netdev: network device
- * @mtu: in bytes
- *
- * Context: process, RTNL held.
- * Return: false when frames would be longer than what guests' buffers are armed
- * for
- */
-bool igb_mp_mtu_ok(const struct net_device *netdev, unsigned int mtu)
-{
-	return mpassthru_len_ok(netdev, igb_mp_data_len(mtu));
 }
 
 /**
@@ -271,10 +250,7 @@ static void igb_mp_port_changed(struct net_device *netdev)
  * @i: index in the table, less than IGB_RETA_SIZE
  *
  * In equal parts, next to one another, over all queues of the device, as the
- * driver does otherwise.  The part of a queue that is not in @mask is dealt out
- * to those that are: theirs stays where it is, whatever else comes and goes.  A
- * resume may have found fewer interrupts, and set up fewer queues than are
- * bound.
+ * driver does otherwise, but for those that are not in @mask.
  *
  * Context: any.
  * Return: the queue
@@ -282,18 +258,8 @@ static void igb_mp_port_changed(struct net_device *netdev)
 unsigned int igb_mp_rss_queue(const struct igb_adapter *adapter,
 			      unsigned int mask, unsigned int i)
 {
-	unsigned int n, queue = i * adapter->rss_queues / IGB_RETA_SIZE;
-
-	mask &= GENMASK(adapter->rss_queues - 1, 0);
-	if (unlikely(!mask))
-		return 0;
-	if (mask & BIT(queue))
-		return queue;
-
-	/* One after the other of those that are set. */
-	for (n = i % hweight32(mask); n; n--)
-		mask &= mask - 1;
-	return __ffs(mask);
+	return mpassthru_rx_deal(mask, adapter->rss_queues,
+				 i * adapter->rss_queues / IGB_RETA_SIZE, i);
 }
 
 /* &mpassthru_driver_ops.rx_spread.  One that is down looks at the mask when it
@@ -314,7 +280,7 @@ static const struct mpassthru_driver_ops igb_mp_ops = {
 	.rx_restart	= igb_mp_rx_restart,
 	.rx_spread	= igb_mp_rx_spread,
 	.rx_wake	= igb_mp_rx_wake,
-	.tx_kick	= igb_mp_tx_kick,
+	.tx_run		= igb_mp_tx_run,
 	.tx_reset	= igb_mp_tx_reset,
 };
 
@@ -341,27 +307,18 @@ static bool igb_mp_steered(struct igb_adapter *adapter)
  * @extack: returns the reason of a failure
  *
  * Context: process, RTNL held.
- * Return: 0; -EOPNOTSUPP with SR-IOV or jumbo frames; -EBUSY with AF_XDP, rules
- * that steer to another queue than the first, or a qdisc that is offloaded.
+ * Return: 0; -EOPNOTSUPP with SR-IOV; -EBUSY with rules that steer to another
+ * queue than the first, or a qdisc that is offloaded.
  */
 int igb_mp_port_prep(struct net_device *netdev, struct mpassthru_port *port,
 		     struct netlink_ext_ack *extack)
 {
 	struct igb_adapter *adapter = netdev_priv(netdev);
-	unsigned int i;
 
 	if (adapter->vfs_allocated_count) {
 		NL_SET_ERR_MSG_MOD(extack,
 				   "virtual functions are enabled: write 0 to sriov_numvfs");
 		return -EOPNOTSUPP;
-	}
-	for (i = 0; i < adapter->rss_queues; i++) {
-		if (!xsk_get_pool_from_qid(netdev, i))
-			continue;
-		NL_SET_ERR_MSG_FMT_MOD(extack,
-				       "an AF_XDP socket uses queue %u: end it",
-				       i);
-		return -EBUSY;
 	}
 	if (igb_mp_steered(adapter)) {
 		NL_SET_ERR_MSG_FMT_MOD(extack,
@@ -378,24 +335,13 @@ int igb_mp_port_prep(struct net_device *netdev, struct mpassthru_port *port,
 				       netdev->name);
 		return -EBUSY;
 	}
-	if (igb_mp_data_len(netdev->mtu) > IGB_RXBUFFER_2048) {
-		NL_SET_ERR_MSG_FMT_MOD(extack,
-				       "MTU %u is above %zu: ip link set %s mtu",
-				       netdev->mtu,
-				       (size_t)IGB_RXBUFFER_2048 - ETH_HLEN -
-				       2 * VLAN_HLEN, netdev->name);
-		return -EOPNOTSUPP;
-	}
-
 	/* What the device has when it is up, of either direction:
 	 * real_num_rx_queues is older.
 	 */
 	port->max_queues = min(adapter->rss_queues, MPASSTHRU_QUEUES);
-	port->hdr_len = 0;
-	port->data_len = igb_mp_data_len(netdev->mtu);
-	port->npages = 1;
 	port->tx_segs = IGB_MP_TX_SEGS;
 	port->drv = &igb_mp_ops;
+	netdev_mp_port_len(port, netdev->mtu);
 	return 0;
 }
 
@@ -403,19 +349,8 @@ int igb_mp_port_prep(struct net_device *netdev, struct mpassthru_port *port,
 static void igb_mp_alloc_rx_buffers(struct igb_ring *ring,
 				    struct mpassthru_rxq *rxq)
 {
-	u16 count = igb_desc_unused(ring);
-	u16 ntu = ring->next_to_use;
-	union e1000_adv_rx_desc *rx_desc;
-	dma_addr_t dma;
-
-	while (count-- && mpassthru_rx_arm(rxq, &dma)) {
-		rx_desc = IGB_RX_DESC(ring, ntu);
-		rx_desc->read.pkt_addr = cpu_to_le64(dma);
-		/* Clears the status of the last lap. */
-		rx_desc->read.hdr_addr = 0;
-		if (++ntu == ring->count)
-			ntu = 0;
-	}
+	u16 ntu = mpassthru_rx_refill(rxq, ring->desc, ring->count,
+				      ring->next_to_use, igb_desc_unused(ring));
 
 	if (ntu == ring->next_to_use)
 		return;
@@ -472,7 +407,6 @@ void igb_mp_clean_rx_ring(struct igb_ring *ring)
 	/* Only now, when the NIC has stopped, may mp_rxq say that it has. */
 	mpassthru_rx_disarm(ring->mp_rxq);
 	WRITE_ONCE(ring->mp_rxq, NULL);
-	clear_bit(IGB_RING_FLAG_RX_MP_SPLIT, &ring->flags);
 }
 
 static unsigned int igb_mp_rx_flags(const struct igb_ring *ring,
@@ -481,9 +415,8 @@ static unsigned int igb_mp_rx_flags(const struct igb_ring *ring,
 	u32 staterr = le32_to_cpu(rx_desc->wb.upper.status_error);
 
 	/* A frame over several descriptors is longer than RLPML. */
-	if (unlikely(!(staterr & E1000_RXD_STAT_EOP) ||
-		     test_bit(IGB_RING_FLAG_RX_MP_SPLIT, &ring->flags)))
-		return MPASSTHRU_RX_BAD;
+	if (unlikely(!(staterr & E1000_RXD_STAT_EOP)))
+		return MPASSTHRU_RX_MORE;
 	if (unlikely(staterr & E1000_RXDEXT_ERR_FRAME_ERR_MASK))
 		return MPASSTHRU_RX_BAD;
 
@@ -495,17 +428,6 @@ static unsigned int igb_mp_rx_flags(const struct igb_ring *ring,
 		return 0;
 	return staterr & (E1000_RXD_STAT_TCPCS | E1000_RXD_STAT_UDPCS) ?
 	       MPASSTHRU_RX_CSUM_OK : 0;
-}
-
-/* Remember whether the next descriptor goes on with the frame of this one. */
-static void igb_mp_rx_note_split(struct igb_ring *ring,
-				 union e1000_adv_rx_desc *rx_desc)
-{
-	bool split = !igb_test_staterr(rx_desc, E1000_RXD_STAT_EOP);
-
-	if (unlikely(split != test_bit(IGB_RING_FLAG_RX_MP_SPLIT,
-				       &ring->flags)))
-		assign_bit(IGB_RING_FLAG_RX_MP_SPLIT, &ring->flags, split);
 }
 
 /**
@@ -543,7 +465,6 @@ int igb_mp_clean_rx_irq(struct igb_q_vector *q_vector,
 
 		size = le16_to_cpu(rx_desc->wb.upper.length);
 		mpassthru_rx_fill(rxq, size, igb_mp_rx_flags(ring, rx_desc));
-		igb_mp_rx_note_split(ring, rx_desc);
 		total_bytes += size;
 		total_packets++;
 		if (++ntc == ring->count)

@@ -7,17 +7,12 @@
  * All of them are mapped by the consumer, and they are done in the order of the
  * FIFO, so that cleaning one is to count it.
  *
- * A frame for which there is no room, or that comes while the queue is stopped,
- * stays in the FIFO.  Nothing is kept about that: each round of NAPI ends with
- * igb_mp_tx_poll(), which takes the transmit lock, whether or not frames seem
- * to wait.  Who left a frame there held the lock before the round did, which
- * then sees the frame; or after it, and then saw the room that it made.
+ * When frames are written, and what becomes of those that are not, is in
+ * net/core/mpassthru_tx.c.
  */
 
-#include <linux/limits.h>
 #include <linux/mpassthru.h>
 #include <linux/netdevice.h>
-#include <net/sch_generic.h>
 
 #include "igb.h"
 
@@ -179,30 +174,6 @@ static unsigned int igb_mp_tx_fill(struct igb_ring *ring,
 	return bytes;
 }
 
-/* What BQL lets a queue have that is not stopped.  One that has just reached
- * its limit gets a frame more.
- */
-static unsigned int igb_mp_tx_limit(const struct netdev_queue *nq)
-{
-	return IS_ENABLED(CONFIG_BQL) ? max(qdisc_avail_bulklimit(nq), 0) :
-					INT_MAX;
-}
-
-/* Frames of the stack wait in the qdisc, which runs between two rounds of NAPI,
- * if it finds the queue open: it has every other round.  A kick leaves the
- * decision to NAPI.
- */
-static bool igb_mp_tx_yield(const struct netdev_queue *nq,
-			    struct mpassthru_txq *txq, bool napi)
-{
-	if (likely(qdisc_is_empty(rcu_dereference_bh(nq->qdisc))) ||
-	    !mpassthru_tx_next(txq))
-		return false;
-	if (napi)
-		txq->yielded = !txq->yielded;
-	return !napi || txq->yielded;
-}
-
 /* Push to a ring that runs.  Transmit lock held.  Returns true when that is to
  * be tried again by NAPI, although nothing may make it run.
  */
@@ -210,16 +181,18 @@ static bool igb_mp_tx_push(struct igb_ring *ring, struct netdev_queue *nq,
 			   struct mpassthru_txq *txq, bool napi)
 {
 	unsigned int bytes;
+	int limit;
 
 	/* Where the queue is stopped, frames are in the ring, whose end NAPI
 	 * sees, or the device comes up.  A frozen one thaws without a word.
 	 */
 	if (unlikely(netif_xmit_frozen_or_stopped(nq)))
 		return !netif_xmit_stopped(nq);
-	if (unlikely(igb_mp_tx_yield(nq, txq, napi)))
+	limit = netdev_mp_tx_turn(nq, txq, napi);
+	if (unlikely(limit < 0))
 		return ring->next_to_use == READ_ONCE(ring->next_to_clean);
 
-	bytes = igb_mp_tx_fill(ring, txq, igb_mp_tx_limit(nq));
+	bytes = igb_mp_tx_fill(ring, txq, limit);
 	if (!bytes)
 		return false;
 
@@ -254,14 +227,20 @@ static bool igb_mp_tx_sent(const struct igb_ring *ring)
 			cpu_to_le32(E1000_TXD_STAT_DD));
 }
 
-/* Push, or drop.  Transmit lock held.  Returns the ring whose NAPI is to run,
- * or NULL.
+/**
+ * igb_mp_tx_run - &mpassthru_driver_ops.tx_run
+ * @netdev: network device
+ * @txq: FIFO
+ * @napi: it is NAPI that calls, not who posted
+ *
+ * Context: transmit lock of the queue held, RCU read side.
+ * Return: the NAPI that is to run, or NULL
  */
-static struct igb_ring *igb_mp_tx_run(struct igb_adapter *adapter,
-				      struct mpassthru_txq *txq,
-				      unsigned int queue, bool napi)
+struct napi_struct *igb_mp_tx_run(struct net_device *netdev,
+				  struct mpassthru_txq *txq, bool napi)
 {
-	struct net_device *netdev = adapter->netdev;
+	struct igb_adapter *adapter = netdev_priv(netdev);
+	struct netdev_queue *nq;
 	struct igb_ring *ring;
 	bool again;
 
@@ -270,43 +249,18 @@ static struct igb_ring *igb_mp_tx_run(struct igb_adapter *adapter,
 	 * After a resume with fewer interrupts there may be none any more.
 	 */
 	if (test_bit(__IGB_DOWN, &adapter->state) ||
-	    !netif_carrier_ok(netdev) || queue >= adapter->num_tx_queues) {
+	    !netif_carrier_ok(netdev) ||
+	    txq->queue >= adapter->num_tx_queues) {
 		if (mpassthru_tx_drop(txq))
 			mpassthru_tx_flush(txq);
 		return NULL;
 	}
 
-	ring = adapter->tx_ring[queue];
+	ring = adapter->tx_ring[txq->queue];
+	nq = txring_txq(ring);
 	again = mpassthru_tx_may_push(txq) &&
-		igb_mp_tx_push(ring, netdev_get_tx_queue(netdev, queue), txq,
-			       napi);
-	return again || igb_mp_tx_sent(ring) ? ring : NULL;
-}
-
-/**
- * igb_mp_tx_kick - &mpassthru_driver_ops.tx_kick
- * @netdev: network device
- * @queue: index of the transmit queue
- *
- * What the NIC has sent is left to NAPI, never cleaned beside it.  NAPI runs
- * when the caller enables softirqs.
- *
- * Context: process, softirqs disabled, RCU read side.
- */
-void igb_mp_tx_kick(struct net_device *netdev, unsigned int queue)
-{
-	struct netdev_queue *nq = netdev_get_tx_queue(netdev, queue);
-	struct mpassthru_txq *txq = mpassthru_tx_queue(netdev, queue);
-	struct igb_ring *ring;
-
-	if (!txq)
-		return;
-
-	__netif_tx_lock(nq, smp_processor_id());
-	ring = igb_mp_tx_run(netdev_priv(netdev), txq, queue, false);
-	if (ring)
-		napi_schedule(&ring->q_vector->napi);
-	__netif_tx_unlock(nq);
+		igb_mp_tx_push(ring, nq, txq, napi);
+	return again || igb_mp_tx_sent(ring) ? &ring->q_vector->napi : NULL;
 }
 
 /**
@@ -315,8 +269,8 @@ void igb_mp_tx_kick(struct net_device *netdev, unsigned int queue)
  * @txq: FIFO that they are of
  * @n: how many
  *
- * To be followed by igb_mp_tx_poll(), but not in netpoll: that runs beside an
- * interrupt, which brings it.
+ * To be followed by netdev_mp_tx_poll(), but not in netpoll: that runs beside
+ * an interrupt, which brings it.
  *
  * Context: NAPI, netpoll.  There are frames pushed to @txq and not done, so
  * that it is not freed before; afterwards it is valid as long as softirqs,
@@ -329,48 +283,6 @@ void igb_mp_tx_done(struct igb_ring *ring, struct mpassthru_txq *txq,
 	ring->tx_stats.mp += n;
 	u64_stats_update_end(&ring->tx_syncp);
 	mpassthru_tx_done(txq, n);
-}
-
-/**
- * igb_mp_tx_poll - end of a round of NAPI
- * @ring: transmit ring
- * @seen: FIFO of frames that were done in this round, or NULL
- *
- * Push what waits and wake the consumer.
- *
- * Context: NAPI, not netpoll, which may have come between those who hold the
- * transmit lock and the release of it.
- * Return: false when NAPI has to poll again
- */
-bool igb_mp_tx_poll(struct igb_ring *ring, struct mpassthru_txq *seen)
-{
-	struct netdev_queue *nq = txring_txq(ring);
-	struct mpassthru_txq *txq;
-	struct igb_ring *again;
-	u32 pushed;
-
-	rcu_read_lock();
-	txq = mpassthru_tx_queue(ring->netdev, ring->queue_index);
-	again = NULL;
-	if (txq) {
-		__netif_tx_lock(nq, smp_processor_id());
-		pushed = txq->pushed;
-		again = igb_mp_tx_run(netdev_priv(ring->netdev), txq,
-				      ring->queue_index, true);
-		pushed = txq->pushed - pushed;
-		__netif_tx_unlock(nq);
-		/* also of those that were done by netpoll */
-		if (pushed || txq->flushed != txq->done) {
-			txq->flushed = txq->done;
-			mpassthru_tx_flush(txq);
-		}
-	}
-	/* one that is being taken away */
-	if (seen && seen != txq)
-		mpassthru_tx_flush(seen);
-	rcu_read_unlock();
-
-	return !again;
 }
 
 /**
@@ -394,46 +306,7 @@ void igb_mp_clean_tx_ring(struct igb_ring *ring, struct mpassthru_txq *txq,
 	if (unlikely(!igb_mp_answers(adapter)))
 		igb_mp_bus_off(adapter);
 
-	local_bh_disable();
-	rcu_read_lock();
-	mpassthru_tx_done(txq, n);
-	mpassthru_tx_flush(txq);
-	rcu_read_unlock();
-	local_bh_enable();
-}
-
-/**
- * igb_mp_tx_down - drop what waits for a device that has been brought down
- * @adapter: the device, with __IGB_DOWN set and its rings clean
- *
- * Who posts from here on drops by itself.
- *
- * Context: process.
- */
-void igb_mp_tx_down(struct igb_adapter *adapter)
-{
-	int i;
-
-	local_bh_disable();
-	rcu_read_lock();
-	for (i = 0; i < adapter->num_tx_queues; i++)
-		igb_mp_tx_kick(adapter->netdev, i);
-	rcu_read_unlock();
-	local_bh_enable();
-}
-
-/* Are frames in the ring?  Nothing is pushed meanwhile. */
-static bool igb_mp_tx_busy(const struct net_device *netdev, unsigned int queue)
-{
-	struct mpassthru_txq *txq;
-	bool busy;
-
-	rcu_read_lock();
-	txq = mpassthru_tx_queue(netdev, queue);
-	busy = txq && mpassthru_tx_sent(txq) != txq->pushed;
-	rcu_read_unlock();
-
-	return busy;
+	netdev_mp_tx_cleaned(txq, n);
 }
 
 /* End a ring whose NIC is not to be reset, and keep that off the bus.  The
@@ -473,7 +346,7 @@ bool igb_mp_tx_reset(struct net_device *netdev, unsigned int queue)
 	 * NAPI enabled.
 	 */
 	ring = adapter->tx_ring[queue];
-	reset = ring && igb_mp_tx_busy(netdev, queue);
+	reset = ring && netdev_mp_tx_busy(netdev, queue);
 	if (!reset)
 		goto out;
 
