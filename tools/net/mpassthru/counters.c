@@ -38,3 +38,13 @@ unsigned long long counters_get(const struct counters *c, const char *name)
 			return c->at[i].value;
 	return 0;
 }
+
+const char *counters_text(const struct counters *c, const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < c->n; i++)
+		if (!strcmp(c->at[i].name, name))
+			return c->at[i].text;
+	return "-";
+}

@@ -21,5 +21,7 @@ struct counters {
 bool counters_read(struct counters *c, const struct holder *holder);
 /* 0 where there is no such counter. */
 unsigned long long counters_get(const struct counters *c, const char *name);
+/* "-" where there is none. */
+const char *counters_text(const struct counters *c, const char *name);
 
 #endif /* MPCTL_COUNTERS_H */

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <sys/stat.h>
+#include <sys/socket.h>
 
 #include "holder.h"
 
@@ -59,8 +59,10 @@ bool holder_read(struct holder *holder)
 			found = true;
 			snprintf(holder->dev, sizeof(holder->dev), "%s",
 				 strcmp(value, "-") ? value : "");
+		} else if (!strcmp(name, "netns")) {
+			holder->netns = strtoull(value, NULL, 10);
 		} else if (!strcmp(name, "queue")) {
-			/* which comes after it */
+			/* which comes after these */
 			holder->queue = strtoul(value, NULL, 10);
 			break;
 		}
@@ -71,14 +73,18 @@ bool holder_read(struct holder *holder)
 	return found;
 }
 
-bool holder_other_netns(pid_t pid)
+bool holder_other_netns(const struct holder *holder)
 {
-	struct stat theirs, ours;
-	char path[64];
+	unsigned long long ours;
+	socklen_t len = sizeof(ours);
+	int sock, err;
 
-	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
-	return !stat(path, &theirs) && !stat("/proc/self/ns/net", &ours) &&
-	       (theirs.st_ino != ours.st_ino || theirs.st_dev != ours.st_dev);
+	sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (sock < 0)
+		return false;
+	err = getsockopt(sock, SOL_SOCKET, SO_NETNS_COOKIE, &ours, &len);
+	close(sock);
+	return !err && ours != holder->netns;
 }
 
 /* Returns 0, 1 when @fn wants no more, or a negative errno. */

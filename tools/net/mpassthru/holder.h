@@ -12,6 +12,7 @@ struct holder {
 	int		fd;
 	char		comm[32];
 	char		dev[IFNAMSIZ];	/* "" when nothing is bound */
+	unsigned long long netns;	/* that the device is of: its cookie */
 	unsigned int	queue;		/* of it, or the last that was bound */
 };
 
@@ -30,8 +31,8 @@ int holder_each(holder_fn fn, void *arg);
  */
 bool holder_read(struct holder *holder);
 
-/* Is process @pid in another network namespace than we are? */
-bool holder_other_netns(pid_t pid);
+/* Are we in another network namespace than that which it was opened in? */
+bool holder_other_netns(const struct holder *holder);
 
 /* Splits "mp-NAME:\tVALUE\n" in place; false for a line of another kind. */
 bool holder_parse_line(char *line, char **name, char **value);

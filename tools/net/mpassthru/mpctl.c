@@ -15,6 +15,8 @@ static const char help[] =
 "SYNOPSIS\n"
 "  mpctl bind DEV [--filter] [--mac MAC] [--queues N] -- COMMAND [ARG ...]\n"
 "  mpctl rebind DEV [--pid PID] [--fd FD] [--filter] [--mac MAC]\n"
+"  mpctl share DEV [--pid PID] [--mac MAC] -- COMMAND [ARG ...]\n"
+"  mpctl helper [DEV] [--filter] [--mac MAC] --fd=N [--br=DEV] [--use-vnet]\n"
 "  mpctl show [DEV] [--watch[=SECONDS]]\n"
 "  mpctl --help\n"
 "\n"
@@ -31,6 +33,15 @@ static const char help[] =
 "          descriptors of a process that runs, as bind does, each to the queue\n"
 "          that it had.  Its guest goes on.\n"
 "\n"
+"  share   Executes COMMAND, as bind does, with the descriptors of DEV that a\n"
+"          process has which runs, while that keeps them.  It is for migration\n"
+"          on one host: COMMAND is QEMU with -incoming.  DEV stays bound until\n"
+"          both have ended, and is not reset when the guest moves.\n"
+"\n"
+"  helper  For QEMU to execute, as the helper that opens a tap: binds DEV as bind\n"
+"          does and sends the descriptor to the socket N.  \"mpctl\" alone as\n"
+"          helper does so with what QEMU says is a bridge.  One queue only.\n"
+"\n"
 "  show    Prints the counters of every open mp descriptor, or of those bound\n"
 "          to DEV, with its queue and the process that holds it, and in two\n"
 "          lines what is received and sent in place, what is copied and why.\n"
@@ -39,12 +50,11 @@ static const char help[] =
 "          With --watch it goes on, and prints each second, or every SECONDS,\n"
 "          what has changed; until nobody has such a descriptor any more.\n"
 "\n"
-"OPTIONS of bind and rebind\n"
+"OPTIONS of bind, rebind and helper; --mac of share, too\n"
 "  --filter    DEV receives frames to the guest's address, to its own, to\n"
 "              groups and to all stations.  Without it DEV is promiscuous: the\n"
 "              guest may choose, change or forward addresses.\n"
-"              It is set through a packet socket that COMMAND inherits, and\n"
-"              ends with it: nothing is left behind on DEV.\n"
+"              Either lasts as long as DEV is bound: nothing is left behind.\n"
 "  --promisc   As without --filter.\n"
 "  --mac MAC   The address of the guest.  Without it %mac is a local one that is\n"
 "              derived from the permanent address of DEV, and always the same.\n"
@@ -53,10 +63,13 @@ static const char help[] =
 "  --queues N  Queues to bind (not with rebind), 0 to N - 1; 1 if it is not\n"
 "              given.  COMMAND has to take %fds, if it is more.\n"
 "\n"
-"OPTIONS of rebind\n"
-"  --pid PID   The process to bind DEV to,\n"
-"  --fd FD     and its descriptor.  Needed where several are unbound that are\n"
-"              not those of one process and of different queues.\n"
+"  --fd, --br, --use-vnet, of helper, are added by QEMU.\n"
+"\n"
+"OPTIONS of rebind and share\n"
+"  --pid PID   The process to bind DEV to, or to share it with; needed where it\n"
+"              can be one of several.\n"
+"  --fd FD     (rebind only) The descriptor of it.  Needed where several are\n"
+"              unbound that were not of different queues.\n"
 "\n"
 "EXIT STATUS\n"
 "  that of COMMAND, once it runs; otherwise\n"
@@ -64,11 +77,11 @@ static const char help[] =
 "  1    wrong use\n"
 "  2    " MP_NODE " is missing: module or CONFIG_VHOST_PASSTHRU\n"
 "  3    no such network device\n"
-"  4    missing rights: bind needs CAP_NET_ADMIN and CAP_NET_RAW, rebind\n"
-"       CAP_SYS_PTRACE, too\n"
+"  4    missing rights: bind needs CAP_NET_ADMIN, rebind CAP_SYS_PTRACE,\n"
+"       too, and share that alone\n"
 "  5    DEV cannot be bound: its driver, its queues, or it is in use\n"
 "  6    another system call failed\n"
-"  7    show and rebind found no descriptor\n"
+"  7    rebind, share and show found no descriptor\n"
 "  126  COMMAND cannot be executed\n"
 "  127  COMMAND was not found\n"
 "\n"
@@ -79,6 +92,10 @@ static const char help[] =
 "  mpctl bind eth0 --queues 2 -- qemu-system-x86_64 -accel kvm -smp 2 -m 2G \\\n"
 "    disk.img -netdev tap,id=n0,fds=%fds,vhost=on \\\n"
 "    -device virtio-net-pci,netdev=n0,mac=%mac,mq=on,vectors=6\n"
+"  qemu-system-x86_64 -accel kvm -m 2G disk.img \\\n"
+"    -netdev tap,id=n0,helper=/usr/sbin/mpctl,br=eth0,vhost=on \\\n"
+"    -device virtio-net-pci,netdev=n0\n"
+"  mpctl share eth0 -- qemu-system-x86_64 ... -incoming unix:/run/vm\n"
 "  mpctl show eth0\n";
 
 const char *say_errno(int err)
@@ -117,9 +134,20 @@ int main(int argc, char **argv)
 		argv[1] = "mpctl bind";	/* how getopt() names us */
 		return mpctl_bind(argc - 1, argv + 1);
 	}
+	if (!strcmp(cmd, "helper")) {
+		argv[1] = "mpctl helper";
+		return mpctl_helper(argc - 1, argv + 1);
+	}
+	/* QEMU executes it without a command, if the helper has no options. */
+	if (!strcmp(cmd, "--use-vnet"))
+		return mpctl_helper(argc, argv);
 	if (!strcmp(cmd, "rebind")) {
 		argv[1] = "mpctl rebind";
 		return mpctl_rebind(argc - 1, argv + 1);
+	}
+	if (!strcmp(cmd, "share")) {
+		argv[1] = "mpctl share";
+		return mpctl_share(argc - 1, argv + 1);
 	}
 	if (!strcmp(cmd, "show")) {
 		argv[1] = "mpctl show";
@@ -129,7 +157,7 @@ int main(int argc, char **argv)
 	if (*cmd)
 		say(0, "'%s': unknown command", cmd);
 	else
-		say(0, "a command is needed: bind, rebind or show");
+		say(0, "needs a command: bind, rebind, share, helper, show");
 	hint("See: mpctl --help");
 	return EXIT_USAGE;
 }

@@ -16,13 +16,15 @@ enum {
 	EXIT_RIGHTS	= 4,	/* not allowed */
 	EXIT_REFUSED	= 5,	/* the NIC cannot be bound as it is */
 	EXIT_SYSTEM	= 6,	/* any other failed system call */
-	EXIT_NOTHING	= 7,	/* show, rebind: no descriptor found */
+	EXIT_NOTHING	= 7,	/* no descriptor was found */
 	EXIT_NOEXEC	= 126,	/* the command cannot be executed */
 	EXIT_NOCMD	= 127,	/* the command was not found */
 };
 
 int mpctl_bind(int argc, char **argv);
+int mpctl_helper(int argc, char **argv);
 int mpctl_rebind(int argc, char **argv);
+int mpctl_share(int argc, char **argv);
 int mpctl_show(int argc, char **argv);
 
 /* ": TEXT of @err", or nothing when it is 0; valid until the next call. */

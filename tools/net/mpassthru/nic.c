@@ -10,7 +10,6 @@
 #include <sys/socket.h>
 
 #include <linux/ethtool.h>
-#include <linux/if_packet.h>
 #include <linux/sockios.h>
 
 #include "mac.h"
@@ -93,45 +92,4 @@ int nic_get_permanent_mac(const char *dev, unsigned char *mac)
 	if (!err)
 		memcpy(mac, ifr.ifr_hwaddr.sa_data, MAC_LEN);
 	return err;
-}
-
-/*
- * A packet socket's membership, not the device's flags or address list: it
- * goes away with the last process that holds the socket, however that ends.
- */
-static int nic_accept(const char *dev, int sock, unsigned short type,
-		      const unsigned char *mac)
-{
-	struct packet_mreq mreq = { .mr_type = type };
-	struct ifreq ifr = {};
-	int err;
-
-	err = nic_ioctl(dev, SIOCGIFINDEX, &ifr);
-	if (err)
-		return err;
-	mreq.mr_ifindex = ifr.ifr_ifindex;
-	if (mac) {
-		mreq.mr_alen = MAC_LEN;
-		memcpy(mreq.mr_address, mac, MAC_LEN);
-	}
-	if (setsockopt(sock, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &mreq,
-		       sizeof(mreq)) < 0)
-		return -errno;
-	return 0;
-}
-
-int nic_accept_all(const char *dev, int sock)
-{
-	return nic_accept(dev, sock, PACKET_MR_PROMISC, NULL);
-}
-
-int nic_accept_filtered(const char *dev, const unsigned char *mac, int sock)
-{
-	int err;
-
-	/* Which groups the guest has joined, nobody tells: IPv6 needs some. */
-	err = nic_accept(dev, sock, PACKET_MR_ALLMULTI, NULL);
-	if (err)
-		return err;
-	return nic_accept(dev, sock, PACKET_MR_UNICAST, mac);
 }

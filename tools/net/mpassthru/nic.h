@@ -11,12 +11,4 @@ int nic_up(const char *dev);
 /* The address that the NIC was made with; of one that has none, its own. */
 int nic_get_permanent_mac(const char *dev, unsigned char *mac);
 
-/*
- * Have the NIC receive all frames; or frames to its own address, to @mac, and
- * to groups.  It lasts until the packet socket @sock is closed, or the NIC is
- * unregistered.
- */
-int nic_accept_all(const char *dev, int sock);
-int nic_accept_filtered(const char *dev, const unsigned char *mac, int sock);
-
 #endif /* MPCTL_NIC_H */

@@ -39,7 +39,7 @@ int node_open(void)
 
 static bool hint_holder(const struct holder *holder, void *dev)
 {
-	if (strcmp(holder->dev, dev) || holder_other_netns(holder->pid))
+	if (strcmp(holder->dev, dev) || holder_other_netns(holder))
 		return true;
 	hint("Process %d (%s) has %s: see mpctl show %s", holder->pid,
 	     holder->comm, holder->dev, holder->dev);
@@ -71,7 +71,8 @@ static int bind_failed(const char *dev, unsigned int queue, int err,
 	return EXIT_SYSTEM;
 }
 
-int node_bind(int fd, const char *dev, unsigned int queue, bool shared)
+int node_bind(int fd, const struct setup *setup, unsigned int queue,
+	      bool shared)
 {
 	char msg[256] = "";
 	struct mpassthru_bind bind = {
@@ -81,8 +82,12 @@ int node_bind(int fd, const char *dev, unsigned int queue, bool shared)
 		.msg_len = sizeof(msg),
 	};
 
-	snprintf(bind.ifname, sizeof(bind.ifname), "%s", dev);
+	snprintf(bind.ifname, sizeof(bind.ifname), "%s", setup->dev);
+	if (setup->filter) {
+		bind.flags |= MPASSTHRU_FILTER;
+		memcpy(bind.addr, setup->mac, sizeof(bind.addr));
+	}
 	if (ioctl(fd, MPASSTHRU_BINDDEV, &bind) < 0)
-		return bind_failed(dev, queue, errno, msg);
+		return bind_failed(setup->dev, queue, errno, msg);
 	return EXIT_OK;
 }

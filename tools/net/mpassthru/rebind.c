@@ -6,25 +6,16 @@
  * namespace.
  */
 
-#include <dirent.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-
-#include <linux/if_packet.h>
-#include <linux/sockios.h>
 
 #include "holder.h"
 #include "mpctl.h"
 #include "node.h"
 #include "setup.h"
+#include "take.h"
 
 struct search {
 	pid_t		pid;		/* in this process; 0 for any */
@@ -33,21 +24,6 @@ struct search {
 	unsigned int	owned;		/* what the process has of them */
 	struct holder	holders[MAX_QUEUES];	/* the first that were found */
 };
-
-static int parse_number(const char *name, const char *text, int min, int *val)
-{
-	char *end;
-	long n;
-
-	n = strtol(text, &end, 10);
-	if (*end || end == text || n < min || n > 0x7fffffff) {
-		say(0, "--%s %s: not a number of one", name, text);
-		hint("The numbers are those of: mpctl show");
-		return EXIT_USAGE;
-	}
-	*val = n;
-	return EXIT_OK;
-}
 
 static int parse_args(int argc, char **argv, struct setup *setup,
 		      struct search *search)
@@ -73,10 +49,10 @@ static int parse_args(int argc, char **argv, struct setup *setup,
 			err = EXIT_OK;
 			break;
 		case 'P':
-			err = parse_number("pid", optarg, 1, &search->pid);
+			err = take_number("pid", optarg, 1, &search->pid);
 			break;
 		case 'F':
-			err = parse_number("fd", optarg, 0, &search->fd);
+			err = take_number("fd", optarg, 0, &search->fd);
 			break;
 		default:
 			err = setup_option(setup, opt, optarg);
@@ -173,99 +149,9 @@ static int search_run(struct search *search)
 	return EXIT_OK;
 }
 
-static int take(int pidfd, int fd)
-{
-	return syscall(SYS_pidfd_getfd, pidfd, fd, 0);
-}
-
-/* Returns a copy of the descriptor that was found, or minus an EXIT_ status. */
-static int take_node(const struct holder *holder, int pidfd)
-{
-	struct holder copy = { .pid = getpid() };
-	int err;
-
-	copy.fd = take(pidfd, holder->fd);
-	if (copy.fd < 0) {
-		err = errno;
-		say(err, "descriptor %d of process %d", holder->fd,
-		    holder->pid);
-		/* The process has ended, or closed it. */
-		if (err == ESRCH || err == EBADF)
-			return -EXIT_NOTHING;
-		if (err != EPERM)
-			return -EXIT_SYSTEM;
-		hint("CAP_SYS_PTRACE is needed; run as root.");
-		return -EXIT_RIGHTS;
-	}
-	/* It may have been closed since, and be another file. */
-	if (!holder_read(&copy) || *copy.dev ||
-	    copy.queue != holder->queue) {
-		say(0, "descriptor %d of process %d has just changed",
-		    holder->fd, holder->pid);
-		hint("Look again: mpctl show");
-		return -EXIT_NOTHING;
-	}
-	return copy.fd;
-}
-
-/* The packet socket that mpctl bind left to the process; -1 if it has none. */
-static int take_packet_socket(pid_t pid, int pidfd)
-{
-	char path[64], link[32] = "";
-	struct sockaddr_ll addr;
-	struct dirent *ent;
-	socklen_t len;
-	int sock = -1;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
-	dir = opendir(path);
-	if (!dir)
-		return -1;
-	while (sock < 0 && (ent = readdir(dir))) {
-		if (readlinkat(dirfd(dir), ent->d_name, link,
-			       sizeof(link) - 1) < 0 ||
-		    strncmp(link, "socket:", 7))
-			continue;
-		sock = take(pidfd, atoi(ent->d_name));
-		if (sock < 0)
-			continue;
-		len = sizeof(addr);
-		if (!getsockname(sock, (struct sockaddr *)&addr, &len) &&
-		    addr.sll_family == AF_PACKET && !addr.sll_protocol)
-			break;
-		close(sock);
-		sock = -1;
-	}
-	closedir(dir);
-	return sock;
-}
-
-/*
- * Was the descriptor opened in another namespace than we are in?  mpctl bind
- * opened the socket there as well; without one the process is taken to be there
- * still.
- */
-static bool other_netns(pid_t pid, int sock)
-{
-	struct stat theirs, ours;
-	bool other;
-	int fd;
-
-	if (sock < 0)
-		return holder_other_netns(pid);
-	fd = ioctl(sock, SIOCGSKNS);
-	if (fd < 0)
-		return false;
-	other = !fstat(fd, &theirs) && !stat("/proc/self/ns/net", &ours) &&
-		(theirs.st_ino != ours.st_ino || theirs.st_dev != ours.st_dev);
-	close(fd);
-	return other;
-}
-
 /* Some may be bound already, or still. */
 static int bind_each(const struct search *search, const int *fds,
-		     const char *dev)
+		     const struct setup *setup)
 {
 	const struct holder *holder = search->holders;
 	bool shared = search->owned > 1;
@@ -273,7 +159,7 @@ static int bind_each(const struct search *search, const int *fds,
 	int err;
 
 	for (i = 0; i < search->found; i++) {
-		err = node_bind(fds[i], dev, holder[i].queue, shared);
+		err = node_bind(fds[i], setup, holder[i].queue, shared);
 		if (err)
 			return err;
 	}
@@ -290,7 +176,7 @@ static int rebind_to(const struct search *search, int pidfd,
 		     struct setup *setup)
 {
 	const struct holder *holder = search->holders;
-	int fds[MAX_QUEUES], sock, err;
+	int fds[MAX_QUEUES], err;
 	unsigned int i;
 
 	for (i = 0; i < search->found; i++) {
@@ -300,8 +186,7 @@ static int rebind_to(const struct search *search, int pidfd,
 		if (setup->queues <= holder[i].queue)
 			setup->queues = holder[i].queue + 1;
 	}
-	sock = take_packet_socket(holder->pid, pidfd);
-	if (other_netns(holder->pid, sock)) {
+	if (holder_other_netns(holder)) {
 		say(0, "process %d opened %s in another network namespace",
 		    holder->pid, MP_NODE);
 		hint("Have %s there, and run mpctl there: ip netns exec",
@@ -311,25 +196,13 @@ static int rebind_to(const struct search *search, int pidfd,
 	err = setup_nic(setup);
 	if (err)
 		return err;
-	err = bind_each(search, fds, setup->dev);
-	if (err == EXIT_NIC && sock < 0)
-		hint("That is the one in which process %d opened %s.",
-		     holder->pid, MP_NODE);
-	if (err)
-		return err;
-	err = setup_up(setup);
+	err = bind_each(search, fds, setup);
+	if (!err)
+		err = setup_up(setup);
 	if (err)
 		return err;
 	for (i = 0; i < search->found; i++)
 		say_bound(&holder[i], setup->dev);
-
-	/* A copy of ours would end with us; that of the process stays. */
-	if (sock >= 0)
-		return setup_receive(setup, sock);
-	say(0, "process %d has no packet socket of mpctl bind: %s filters",
-	    holder->pid, setup->dev);
-	hint("It receives frames to its own address only, unless you run:");
-	hint("ip link set %s promisc on", setup->dev);
 	return EXIT_OK;
 }
 
@@ -346,11 +219,8 @@ int mpctl_rebind(int argc, char **argv)
 	if (err)
 		return err;
 
-	pidfd = syscall(SYS_pidfd_open, search.holders->pid, 0);
-	if (pidfd < 0) {
-		err = errno;
-		say(err, "process %d", search.holders->pid);
-		return err == ESRCH ? EXIT_NOTHING : EXIT_SYSTEM;
-	}
+	pidfd = take_from(search.holders->pid);
+	if (pidfd < 0)
+		return -pidfd;
 	return rebind_to(&search, pidfd, &setup);
 }

@@ -59,13 +59,27 @@ static int failed(const char *dev, const char *what, int err)
 		hint("The log may say more: dmesg");
 		return EXIT_REFUSED;
 	}
-	hint("CAP_NET_ADMIN and CAP_NET_RAW are needed; run as root.");
+	hint("CAP_NET_ADMIN is needed; run as root.");
 	return EXIT_RIGHTS;
+}
+
+int setup_mac(struct setup *setup)
+{
+	unsigned char perm[MAC_LEN];
+	const char *dev = setup->dev;
+	int err;
+
+	if (setup->own_mac)
+		return EXIT_OK;
+	err = nic_get_permanent_mac(dev, perm);
+	if (err)
+		return failed(dev, "has no address", err);
+	mac_derive(perm, setup->mac);
+	return EXIT_OK;
 }
 
 int setup_nic(struct setup *setup)
 {
-	unsigned char perm[MAC_LEN];
 	const char *dev = setup->dev;
 	int err;
 
@@ -77,13 +91,7 @@ int setup_nic(struct setup *setup)
 	}
 	/* What stands in the way, BINDDEV says better than an errno does. */
 	nic_need_queues(dev, setup->queues ?: 1);
-	if (setup->own_mac)
-		return EXIT_OK;
-	err = nic_get_permanent_mac(dev, perm);
-	if (err)
-		return failed(dev, "has no address", err);
-	mac_derive(perm, setup->mac);
-	return EXIT_OK;
+	return setup_mac(setup);
 }
 
 int setup_up(const struct setup *setup)
@@ -93,18 +101,5 @@ int setup_up(const struct setup *setup)
 	err = nic_up(setup->dev);
 	if (err)
 		return failed(setup->dev, "cannot bring the link up", err);
-	return EXIT_OK;
-}
-
-int setup_receive(const struct setup *setup, int sock)
-{
-	int err;
-
-	if (setup->filter)
-		err = nic_accept_filtered(setup->dev, setup->mac, sock);
-	else
-		err = nic_accept_all(setup->dev, sock);
-	if (err)
-		return failed(setup->dev, "cannot set what it receives", err);
 	return EXIT_OK;
 }

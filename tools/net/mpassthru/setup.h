@@ -22,6 +22,12 @@ struct setup {
 int setup_option(struct setup *setup, int opt, const char *arg);
 
 /*
+ * Fills in @setup->mac if it was not given.  Returns an EXIT_ status; what
+ * failed has been said.
+ */
+int setup_mac(struct setup *setup);
+
+/*
  * Before the NIC is bound: enough queues; and fills in @setup->mac if it was
  * not given.  Returns an EXIT_ status; what failed has been said.
  */
@@ -29,11 +35,5 @@ int setup_nic(struct setup *setup);
 
 /* Brings the NIC up, once it is bound.  Returns an EXIT_ status, as above. */
 int setup_up(const struct setup *setup);
-
-/*
- * Has the NIC receive what its guest is to get, for as long as somebody has
- * the packet socket @sock.  Returns an EXIT_ status, as above.
- */
-int setup_receive(const struct setup *setup, int sock);
 
 #endif /* MPCTL_SETUP_H */

@@ -53,12 +53,28 @@ static void show_reasons(const struct counters *c, const char * const *names)
 	printf("%s\n", *begin == ',' ? ")" : "");
 }
 
+/* Why it receives nothing in place, and for how long, if that is known. */
+static void show_copying(const struct counters *c)
+{
+	const char *why = counters_text(c, "rx-copy-why");
+	unsigned long long ms = counters_get(c, "rx-copy-ms");
+
+	if (!strcmp(why, "-"))
+		return;
+	printf("  zero-copy of what is received is off: %s", why);
+	if (ms)
+		printf(", tried again in %llu.%llu s", ms / 1000,
+		       ms % 1000 / 100);
+	printf("\n");
+}
+
 static void show_summary(const struct counters *c)
 {
 	printf("  received: %llu in place, %llu bounced, %llu copied",
 	       counters_get(c, "zerocopy"), counters_get(c, "bounced"),
 	       counters_get(c, "copied"));
 	show_reasons(c, received);
+	show_copying(c);
 	printf("  sent: %llu in place, %llu short ones copied whole,",
 	       counters_get(c, "tx-zerocopy"),
 	       counters_get(c, "tx-copied-whole"));
@@ -107,6 +123,9 @@ static void show_changes(const struct show *show, const struct holder *holder,
 	       *holder->dev ? holder->dev : "-", holder->comm, holder->pid,
 	       holder->fd, holder->queue);
 	for (i = 0; i < now->n && i < last->n; i++) {
+		/* Which goes down by itself. */
+		if (!strcmp(now->at[i].name, "rx-copy-ms"))
+			continue;
 		if (!strcmp(now->at[i].text, last->at[i].text))
 			continue;
 		changes++;

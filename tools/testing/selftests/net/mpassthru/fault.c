@@ -139,7 +139,12 @@ int fault_disarm(int fd)
 	return left;
 }
 
-int fault_next(int nth)
+int fault_next(int nth, int each)
 {
-	return nth + 1 + nth / 16;
+	const char *s = getenv("MP_FAULT_SPARSE");
+	int sparse = s ? atoi(s) : 1;
+
+	if (sparse > 1)
+		each = each > sparse ? each / sparse : 1;
+	return nth + 1 + nth / each;
 }

@@ -20,7 +20,10 @@ int fault_usercopy(bool on);
 int fault_arm(int fd, int nth);
 /* 0 when the fault happened, 1 when there were too few. */
 int fault_disarm(int fd);
-/* Which to try after the @nth: all at first, then fewer. */
-int fault_next(int nth);
+/*
+ * Which to try after the @nth: all at first, then one in so many that the step
+ * is an @each-th of it.  MP_FAULT_SPARSE divides @each where time is short.
+ */
+int fault_next(int nth, int each);
 
 #endif /* MP_FAULT_H */

@@ -6,6 +6,7 @@
 
 #include "clock.h"
 #include "flow.h"
+#include "mp.h"
 #include "say.h"
 
 static struct guest_frame frame;
@@ -37,17 +38,19 @@ static void wait_posted(struct wire *w, struct guest *g)
 int flow_start(struct wire *w, struct guest *g)
 {
 	long long end = clock_ms() + clock_patience();
+	long long last = clock_ms() + 10 * clock_patience();
 	struct frame probe = w->peer.frame;
 	unsigned char buf[FRAME_MIN];
+	unsigned int others = 0;
 	int ret, copied = 0;
-	long long start;
+	__u16 used, came;
 	__u32 got, seq;
 	bool posted;
 
 	probe.stream += 2;
 	wait_posted(w, g);
-	for (seq = 0; clock_ms() < end; seq++) {
-		start = clock_ms();
+	for (seq = 0; clock_ms() < end && clock_ms() < last; seq++) {
+		used = vq_used_idx(&g->rx);
 		posted = is_posted(w, g);
 		frame_build(&probe, buf, seq, sizeof(buf));
 		if (peer_send_raw(&w->peer, buf, sizeof(buf)))
@@ -58,8 +61,10 @@ int flow_start(struct wire *w, struct guest *g)
 		/* There were frames of an earlier flood, and no room on the
 		 * wire for ours: that of QEMU holds 10000.
 		 */
-		if (ret && clock_ms() - start > 400)
+		came = vq_used_idx(&g->rx) - used;
+		if (ret && came)
 			end = clock_ms() + clock_patience();
+		others += came;
 		if (ret)
 			continue;
 		if (guest_repost(g, &frame))
@@ -68,7 +73,7 @@ int flow_start(struct wire *w, struct guest *g)
 		if (posted || ++copied == 4)
 			return 0;
 	}
-	say("%s carries no frames", w->dev);
+	say("%s carries none of our frames, %u of others", w->dev, others);
 	wire_explain(w);
 	return -1;
 }
@@ -107,6 +112,26 @@ int flow_start_tx(struct wire *w, struct guest *g)
 	return -1;
 }
 
+int flow_armed(struct wire *w, unsigned int n)
+{
+	long long end = clock_ms() + clock_patience();
+	char mode[16];
+
+	while (w->mp && wire_count(w, "armed") < n) {
+		if (mp_text(w->fd, "mode", mode, sizeof(mode)) ||
+		    strcmp(mode, "zero-copy"))
+			return 0;
+		if (clock_ms() > end) {
+			say("the NIC has %lld buffers, not %u",
+			    wire_count(w, "armed"), n);
+			wire_explain(w);
+			return -1;
+		}
+		usleep(500);
+	}
+	return 0;
+}
+
 static bool fits(struct guest *g, size_t len)
 {
 	return g->cfg.features & BIT_MRG || len + g->hdr_len <= g->cfg.len;
@@ -138,7 +163,7 @@ static int run_window(struct wire *w, struct guest *g, unsigned int n,
 	__u32 seq = w->peer.seq;
 	unsigned int i;
 
-	if (peer_send_n(&w->peer, n, len, step))
+	if (flow_armed(w, n) || peer_send_n(&w->peer, n, len, step))
 		return -1;
 	for (i = 0; i < n; i++) {
 		if (!fits(g, len + i * step))
@@ -228,4 +253,21 @@ int flow_empty(struct wire *w, struct guest *g)
 			ret = -1;
 	} while (!ret);
 	return ret < 0 ? ret : 0;
+}
+
+int flow_flags(struct wire *w, struct guest *g, const void *buf, size_t len)
+{
+	long long end = clock_ms() + clock_patience();
+	static struct guest_frame f;
+
+	if (peer_send_raw(&w->peer, buf, len))
+		return -1;
+	while (clock_ms() < end) {
+		if (guest_recv(g, &f, clock_patience()) || guest_repost(g, &f))
+			return -1;
+		guest_kick(g);
+		if (f.len == len && !memcmp(f.data, buf, len))
+			return f.hdr.hdr.flags;
+	}
+	return -1;
 }

@@ -17,6 +17,13 @@ int flow_start_tx(struct wire *w, struct guest *g);	/* from it */
 int flow_start_wire(struct wire *w);
 
 /*
+ * Wait until the NIC has @n buffers of the guest.  One that is told to drop
+ * loses at once what it has no buffer for, and buffers that were posted reach
+ * it some time later.  Where frames are copied they wait, and it does not.
+ */
+int flow_armed(struct wire *w, unsigned int n);
+
+/*
  * One frame of every length from @from to @to, @window of them on the wire at
  * a time: each arrives, complete, once and in its turn.  Those that do not fit
  * the guest's buffers do not.
@@ -34,5 +41,8 @@ int flow_repeat(struct wire *w, struct guest *g, unsigned int n, size_t len,
 int flow_pump(struct wire *w, struct guest *g, unsigned int n);
 /* Takes what the used ring already has, without putting it back. */
 int flow_empty(struct wire *w, struct guest *g);
+
+/* Sends @buf; the flags of the header that it arrives with, or -1. */
+int flow_flags(struct wire *w, struct guest *g, const void *buf, size_t len);
 
 #endif /* MP_FLOW_H */

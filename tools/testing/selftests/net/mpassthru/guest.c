@@ -181,6 +181,17 @@ static void cut_buffer(struct guest *g, int i)
 	}
 }
 
+/* One of a single descriptor, to another length. */
+static void cut_anew(struct guest *g, int i, size_t len)
+{
+	struct guest_buf *b = &g->buf[i];
+	unsigned char *end = guest_mem(g, b->sg[0].addr + len);
+
+	b->sg[0].len = len;
+	b->len = len;
+	memset(end, GUARD, guest_lane(g, i) + g->cfg.lane - end);
+}
+
 static bool is_guard(const unsigned char *p, const unsigned char *end)
 {
 	static unsigned char guard[1024];
@@ -328,6 +339,8 @@ int guest_post(struct guest *g, int i)
 	__u64 addr = 0;
 	int head;
 
+	if (g->post_len && g->post_len != b->len)
+		cut_anew(g, i, g->post_len);
 	if (g->cfg.features & BIT_INDIRECT) {
 		addr = GUEST_BASE + g->tables +
 		       i * GUEST_SG * sizeof(*table);

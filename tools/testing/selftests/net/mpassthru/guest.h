@@ -79,6 +79,7 @@ struct guest {
 
 	struct guest_buf *buf;
 	int		*rx_owner;	/* head -> buffer */
+	size_t		post_len;	/* of buffers posted from now on; 0 */
 	bool		running;
 };
 

@@ -90,6 +90,38 @@ static int open_socket(int ns)
 	return fd;
 }
 
+long long link_get(int ns, const char *name, int type)
+{
+	struct request r = request(RTM_GETLINK, 0, name);
+	union {
+		struct nlmsghdr	hdr;
+		char		space[16384];
+	} answer;
+	struct rtattr *attr;
+	ssize_t got = -1;
+	__u32 value;
+	int fd, len;
+
+	fd = open_socket(ns);
+	if (fd < 0)
+		return fd;
+	if (send(fd, &r, r.hdr.nlmsg_len, 0) > 0)
+		got = recv(fd, &answer, sizeof(answer), 0);
+	close(fd);
+	if (got < (ssize_t)NLMSG_LENGTH(sizeof(struct ifinfomsg)) ||
+	    answer.hdr.nlmsg_type != RTM_NEWLINK)
+		return -ENODEV;
+	attr = IFLA_RTA((struct ifinfomsg *)NLMSG_DATA(&answer.hdr));
+	len = IFLA_PAYLOAD(&answer.hdr);
+	for (; RTA_OK(attr, len); attr = RTA_NEXT(attr, len)) {
+		if (attr->rta_type != type)
+			continue;
+		memcpy(&value, RTA_DATA(attr), sizeof(value));
+		return value;
+	}
+	return -ENOENT;
+}
+
 static int ask_in(int ns, struct request *r)
 {
 	int fd, err;

@@ -10,5 +10,7 @@ int link_ns(const char *path);			/* the descriptor of one */
 int link_add(const char *kind, const char *name, int lower, int vlan);
 int link_del(const char *name);
 int link_move(int ns, const char *name, int to);
+/* A number that rtnetlink tells of it: IFLA_PROMISCUITY, ... */
+long long link_get(int ns, const char *name, int type);
 
 #endif /* MP_LINK_H */

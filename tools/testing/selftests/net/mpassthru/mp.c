@@ -10,7 +10,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <linux/if_tun.h>
 #include <linux/mpassthru.h>
+#include <net/if.h>
 
 #include "clock.h"
 #include "mp.h"
@@ -119,4 +121,21 @@ int mp_wait_unpinned(long long kb)
 		if (clock_ms() > end || usleep(10000))
 			return -1;
 	return 0;
+}
+
+int mp_attach_queue(int fd, bool attached)
+{
+	struct ifreq ifr = {
+		.ifr_flags = attached ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE,
+	};
+
+	return ioctl(fd, TUNSETQUEUE, &ifr) < 0 ? -errno : 0;
+}
+
+int mp_iff_flags(int fd)
+{
+	struct ifreq ifr = {};
+
+	return ioctl(fd, TUNGETIFF, &ifr) < 0 ? -errno :
+						(unsigned short)ifr.ifr_flags;
 }

@@ -2,6 +2,7 @@
 #ifndef MP_MP_H
 #define MP_MP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define MP_NODE		"/dev/net/mp"
@@ -15,6 +16,10 @@ int mp_bind_msg(int fd, const char *dev, char *msg, size_t size);
 int mp_bind_queue(int fd, const char *dev, unsigned int queue, char *msg,
 		  size_t size);
 int mp_unbind(int fd);
+
+/* TUNSETQUEUE, and IFF_* as of TUNGETIFF. */
+int mp_attach_queue(int fd, bool attached);
+int mp_iff_flags(int fd);
 
 /* A line of the descriptor's fdinfo, "mp-NAME"; -ENOENT without it. */
 int mp_text(int fd, const char *name, char *text, size_t size);

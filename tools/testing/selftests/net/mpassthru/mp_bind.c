@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <linux/bpf.h>
 #include <linux/capability.h>
+#include <linux/if_link.h>
 #include <linux/if_packet.h>
 #include <linux/if_tun.h>
 #include <linux/if_xdp.h>
@@ -98,7 +99,7 @@ TEST_F(node, unknown_flags)
 {
 	int i;
 
-	for (i = 1; i < 32; i++) {
+	for (i = 2; i < 32; i++) {
 		self->bind.flags = 1u << i;
 		self->msg[0] = '\0';
 		EXPECT_EQ(-EINVAL, bind_raw(self->fd, &self->bind));
@@ -115,6 +116,21 @@ TEST_F(node, reserved)
 		EXPECT_EQ(-EINVAL, bind_raw(self->fd, &self->bind));
 		self->bind.reserved[i] = 0;
 	}
+}
+
+/* One that is not asked for, and that of a group */
+TEST_F(node, bad_filter)
+{
+	self->bind.addr[5] = 1;
+	EXPECT_EQ(-EINVAL, bind_raw(self->fd, &self->bind));
+	EXPECT_NE('\0', self->msg[0]);
+	self->bind.flags = MPASSTHRU_FILTER;
+	self->bind.addr[0] = 1;
+	self->msg[0] = '\0';
+	EXPECT_EQ(-EINVAL, bind_raw(self->fd, &self->bind));
+	EXPECT_NE('\0', self->msg[0]);
+	self->bind.addr[0] = 2;
+	EXPECT_EQ(-EOPNOTSUPP, bind_raw(self->fd, &self->bind));
 }
 
 TEST_F(node, no_such_queue)
@@ -238,7 +254,8 @@ TEST_F(node, counters)
 		"rewound", "dropped", "copied", "errors", "pinned",
 		"pinned-peak", "pin-hits", "pin-misses", "pin-evictions",
 		"pin-invalidations", "pin-limit", "pin-ghosts", "pin-failures",
-		"outstanding", "deferred",
+		"outstanding", "deferred", "rx-copy-ms", "rx-copy-fails",
+		"netns",
 	};
 	char text[64];
 	unsigned int i;
@@ -246,6 +263,8 @@ TEST_F(node, counters)
 	ASSERT_EQ(0, mp_text(self->fd, "mode", text, sizeof(text)));
 	EXPECT_STREQ("unbound", text);
 	EXPECT_EQ(0, mp_text(self->fd, "dev", text, sizeof(text)));
+	ASSERT_EQ(0, mp_text(self->fd, "rx-copy-why", text, sizeof(text)));
+	EXPECT_STREQ("-", text);
 	for (i = 0; i < ARRAY_SIZE(names); i++) {
 		snprintf(text, sizeof(text), "%s", names[i]);
 		EXPECT_NE(-ENOENT, mp_count(self->fd, text)) {
@@ -314,6 +333,133 @@ TEST_F_TIMEOUT(nic, bind_and_unbind, CLOCK_TEST)
 	}
 	EXPECT_EQ(-ENOTCONN, mp_unbind(self->fd));
 	EXPECT_TRUE(wire_host_works(&self->w));
+}
+
+/* What the NIC receives for its guest, it does while it is bound. */
+
+static long long promiscuity(const char *dev)
+{
+	return link_get(-1, dev, IFLA_PROMISCUITY);
+}
+
+static int tap_by_name(int fd, const char *dev)
+{
+	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
+
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", dev);
+	return ioctl(fd, TUNSETIFF, &ifr) < 0 ? -errno : 0;
+}
+
+TEST_F_TIMEOUT(nic, promiscuous, CLOCK_TEST)
+{
+	const char *dev = self->w.dev;
+	long long before = promiscuity(dev);
+	int other = mp_open();
+
+	ASSERT_LE(0, before);
+	ASSERT_LE(0, other);
+	EXPECT_EQ(-EINVAL, mp_bind_queue(self->fd, dev, 15, self->msg,
+					 sizeof(self->msg)));
+	EXPECT_EQ(before, promiscuity(dev));
+	ASSERT_EQ(0, bind_dev(self->fd));
+	EXPECT_EQ(before + 1, promiscuity(dev));
+	EXPECT_EQ(-EBUSY, bind_dev(self->fd));
+	EXPECT_EQ(-EBUSY, bind_dev(other));
+	EXPECT_EQ(before + 1, promiscuity(dev));
+	ASSERT_EQ(0, mp_unbind(self->fd));
+	EXPECT_EQ(before, promiscuity(dev));
+	EXPECT_EQ(-ENOTCONN, mp_unbind(self->fd));
+	EXPECT_EQ(before, promiscuity(dev));
+
+	ASSERT_EQ(0, tap_by_name(other, dev));
+	EXPECT_EQ(before + 1, promiscuity(dev));
+	close(other);
+	EXPECT_EQ(before, promiscuity(dev));
+	EXPECT_TRUE(wire_host_works(&self->w));
+	EXPECT_EQ(before, promiscuity(dev));
+}
+
+/* One time for all queues, from the first to the last, whichever that is. */
+TEST_F_TIMEOUT(nic, promiscuous_queues, CLOCK_TEST)
+{
+	const char *dev = self->w.dev;
+	long long before = promiscuity(dev);
+	int other = mp_open();
+
+	if (nic_max_queues(self->w.sock, dev) < 2)
+		SKIP(return, "%s has one queue", dev);
+	ASSERT_LE(0, before);
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, nic_set_queues(self->w.sock, dev, 2));
+	ASSERT_EQ(0, mp_bind_queue(self->fd, dev, 0, self->msg,
+				   sizeof(self->msg)));
+	ASSERT_EQ(0, mp_bind_queue(other, dev, 1, self->msg,
+				   sizeof(self->msg)));
+	EXPECT_EQ(before + 1, promiscuity(dev));
+	ASSERT_EQ(0, mp_unbind(self->fd));
+	EXPECT_EQ(before + 1, promiscuity(dev));
+	close(other);
+	EXPECT_EQ(before, promiscuity(dev));
+}
+
+TEST_F_TIMEOUT(nic, filter, CLOCK_TEST)
+{
+	const char *dev = self->w.dev;
+	long long before = promiscuity(dev), groups;
+	struct mpassthru_bind bind;
+	int i;
+
+	groups = link_get(-1, dev, IFLA_ALLMULTI);
+	ASSERT_LE(0, before);
+	ASSERT_LE(0, groups);
+	bind_to(&bind, dev);
+	bind.flags = MPASSTHRU_FILTER;
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, bind_raw(self->fd, &bind));
+		EXPECT_EQ(before, promiscuity(dev));
+		EXPECT_EQ(groups + 1, link_get(-1, dev, IFLA_ALLMULTI));
+		ASSERT_EQ(0, mp_unbind(self->fd));
+		EXPECT_EQ(before, promiscuity(dev));
+		EXPECT_EQ(groups, link_get(-1, dev, IFLA_ALLMULTI));
+		/* And with an address. */
+		bind.addr[0] = 2;
+	}
+	EXPECT_TRUE(wire_host_works(&self->w));
+}
+
+/* Who joins a device gets what it receives already, or is told. */
+TEST_F_TIMEOUT(nic, other_filter, CLOCK_TEST)
+{
+	struct mpassthru_bind bind;
+	int other = mp_open();
+
+	ASSERT_LE(0, other);
+	if (nic_max_queues(self->w.sock, self->w.dev) < 2)
+		SKIP(return, "one queue only");
+	ASSERT_EQ(0, nic_set_queues(self->w.sock, self->w.dev, 2));
+	bind_to(&bind, self->w.dev);
+	bind.flags = MPASSTHRU_MULTI_QUEUE;
+	ASSERT_EQ(0, bind_raw(self->fd, &bind));
+	bind.flags |= MPASSTHRU_FILTER;
+	bind.queue = 1;
+	bind.msg = (uintptr_t)self->msg;
+	bind.msg_len = sizeof(self->msg);
+	EXPECT_EQ(-EBUSY, bind_raw(other, &bind));
+	EXPECT_TRUE(!!strstr(self->msg, "receive other frames"));
+	ASSERT_EQ(0, mp_unbind(self->fd));
+	bind.queue = 0;
+	bind.addr[0] = 2;
+	ASSERT_EQ(0, bind_raw(self->fd, &bind));
+	bind.queue = 1;
+	EXPECT_EQ(0, bind_raw(other, &bind));
+	EXPECT_EQ(0, mp_unbind(other));
+	bind.addr[5] = 1;
+	EXPECT_EQ(-EBUSY, bind_raw(other, &bind));
+	/* More than one's own is no loss. */
+	bind.flags = MPASSTHRU_MULTI_QUEUE;
+	memset(bind.addr, 0, sizeof(bind.addr));
+	EXPECT_EQ(0, bind_raw(other, &bind));
+	close(other);
 }
 
 TEST_F_TIMEOUT(nic, bound_already, CLOCK_TEST)
@@ -621,10 +767,12 @@ TEST_F_TIMEOUT(nic, moved, CLOCK_TEST)
 	const struct guest_config cfg = { .features = BIT_V1 | BIT_MRG };
 	struct wire *w = &self->w;
 	int home, ns, stop = -1;
+	long long promisc;
 	struct guest g;
 	char text[64];
 	pid_t pid = 0;
 
+	promisc = promiscuity(w->dev);
 	home = link_ns("/proc/self/ns/net");
 	ns = other_ns(&pid, &stop);
 	ASSERT_LE(0, home);
@@ -647,6 +795,7 @@ TEST_F_TIMEOUT(nic, moved, CLOCK_TEST)
 	EXPECT_EQ(0, guest_stop(&g));
 	EXPECT_EQ(0, flow_empty(w, &g));
 	EXPECT_TRUE(guest_books_balance(&g));
+	EXPECT_EQ(promisc, link_get(ns, w->dev, IFLA_PROMISCUITY));
 	EXPECT_EQ(-ENODEV, bind_dev(w->fd));
 	EXPECT_EQ(-ENOTCONN, vhost_set_backend(&g.vhost, GUEST_RX, w->fd));
 
@@ -654,6 +803,7 @@ TEST_F_TIMEOUT(nic, moved, CLOCK_TEST)
 	nic_quiet(w->dev);
 	ASSERT_EQ(0, nic_up(w->sock, w->dev));
 	ASSERT_EQ(0, mp_bind(w->fd, w->dev));
+	EXPECT_EQ(promisc + 1, promiscuity(w->dev));
 	ASSERT_EQ(0, guest_start(&g, w->fd));
 	ASSERT_EQ(0, guest_post_all(&g));
 	EXPECT_EQ(0, flow_pump(w, &g, 200));

@@ -201,7 +201,7 @@ TEST_F_TIMEOUT(unbound, self_test, CLOCK_TEST)
 
 static bool stamps(struct regs *r)
 {
-	return regs_read(r, REGS_TSYNCRXCTL) & REGS_TSYNCRXCTL_ENABLED;
+	return regs_read(r, REGS_TSYNCRXCTL(r)) & REGS_TSYNCRXCTL_ENABLED;
 }
 
 /* Time stamps of frames that no skb comes of would be left in the NIC. */
@@ -227,7 +227,8 @@ TEST_F_TIMEOUT(unbound, time_stamps, CLOCK_TEST)
 		EXPECT_FALSE(stamps(&self->regs));
 		ASSERT_EQ(0, mp_unbind(w->fd));
 		EXPECT_TRUE(stamps(&self->regs));
-		if (!up)
+		/* An ixgbe that goes down forgets what was asked for. */
+		if (!up || self->regs.ixgbe)
 			break;
 	}
 }

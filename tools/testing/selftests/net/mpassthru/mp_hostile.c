@@ -149,7 +149,7 @@ static int one_bad_buffer(struct wire *w, struct guest *g,
 	if (post_some(g, 0, bad) || flow_start(w, g))
 		return -1;
 	want = w->peer.seq;
-	if (guest_post_all(g))
+	if (guest_post_all(g) || flow_armed(w, BUFS - 1))
 		return -1;
 	/* Frames of others may take some, and need not come at all. */
 	if (peer_send_n(&w->peer, BUFS + ROOM, 1000, 0))
@@ -231,6 +231,7 @@ TEST_F_TIMEOUT(hostile, protected_while_armed, CLOCK_TEST)
 		g->buf[i].wild = true;
 	ASSERT_EQ(0, guest_post_all(g));
 	ASSERT_EQ(0, flow_start(&self->w, g));
+	ASSERT_EQ(0, flow_armed(&self->w, BUFS));
 	ASSERT_EQ(0, protect_every_other(g));
 	ASSERT_EQ(0, send_blindly(&self->w, 2 * BUFS));
 	while (self->w.mp && clock_ms() < end &&
@@ -408,6 +409,7 @@ TEST_F_TIMEOUT(hostile, same_buffer, CLOCK_TEST)
 	}
 	ASSERT_EQ(0, guest_post_all(g));
 	ASSERT_EQ(0, flow_start(&self->w, g));
+	ASSERT_EQ(0, flow_armed(&self->w, BUFS));
 	ASSERT_EQ(0, send_blindly(&self->w, BUFS + ROOM));
 	ASSERT_EQ(0, take_all(g));
 	ASSERT_EQ(0, next_guest_works(&self->w, g));
@@ -425,6 +427,7 @@ TEST_F_TIMEOUT(hostile, overlapping, CLOCK_TEST)
 	}
 	ASSERT_EQ(0, guest_post_all(g));
 	ASSERT_EQ(0, flow_start(&self->w, g));
+	ASSERT_EQ(0, flow_armed(&self->w, BUFS));
 	ASSERT_EQ(0, send_blindly(&self->w, BUFS + ROOM));
 	ASSERT_EQ(0, take_all(g));
 	ASSERT_EQ(0, next_guest_works(&self->w, g));

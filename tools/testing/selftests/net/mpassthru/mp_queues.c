@@ -676,23 +676,6 @@ TEST_F_TIMEOUT(traffic, one_is_unbound, CLOCK_TEST)
 	ASSERT_EQ(0, calms(q));
 }
 
-static int set_attached(int fd, bool attached)
-{
-	struct ifreq ifr = {
-		.ifr_flags = attached ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE,
-	};
-
-	return ioctl(fd, TUNSETQUEUE, &ifr) < 0 ? -errno : 0;
-}
-
-static int iff_flags(int fd)
-{
-	struct ifreq ifr = {};
-
-	return ioctl(fd, TUNGETIFF, &ifr) < 0 ? -errno :
-						(unsigned short)ifr.ifr_flags;
-}
-
 /* As QEMU does it when the guest changes its number of queues. */
 TEST_F_TIMEOUT(traffic, one_is_detached, CLOCK_TEST)
 {
@@ -705,11 +688,11 @@ TEST_F_TIMEOUT(traffic, one_is_detached, CLOCK_TEST)
 	for (i = 0; i <= q->n; i++) {
 		gone = i % q->n;
 		rest = mask_all(q) & ~(1u << gone);
-		EXPECT_FALSE(iff_flags(q->fd[gone]) & IFF_DETACH_QUEUE);
+		EXPECT_FALSE(mp_iff_flags(q->fd[gone]) & IFF_DETACH_QUEUE);
 		ASSERT_EQ(0, send_round(q, i));
-		ASSERT_EQ(0, set_attached(q->fd[gone], false));
-		ASSERT_EQ(0, set_attached(q->fd[gone], false));
-		EXPECT_TRUE(iff_flags(q->fd[gone]) & IFF_DETACH_QUEUE);
+		ASSERT_EQ(0, mp_attach_queue(q->fd[gone], false));
+		ASSERT_EQ(0, mp_attach_queue(q->fd[gone], false));
+		EXPECT_TRUE(mp_iff_flags(q->fd[gone]) & IFF_DETACH_QUEUE);
 		EXPECT_EQ(0, mp_count(q->fd[gone], "attached"));
 		/* What came before; after it nothing comes. */
 		ASSERT_LE(0, take_flows(q, gone));
@@ -717,8 +700,8 @@ TEST_F_TIMEOUT(traffic, one_is_detached, CLOCK_TEST)
 		ASSERT_EQ(0, spreads(q, rest));
 		/* It sends still. */
 		ASSERT_EQ(0, sends(q, mask_all(q)));
-		ASSERT_EQ(0, set_attached(q->fd[gone], true));
-		ASSERT_EQ(0, set_attached(q->fd[gone], true));
+		ASSERT_EQ(0, mp_attach_queue(q->fd[gone], true));
+		ASSERT_EQ(0, mp_attach_queue(q->fd[gone], true));
 		ASSERT_EQ(0, settles(q, mask_all(q)));
 	}
 	ASSERT_EQ(0, calms(q));
@@ -730,12 +713,12 @@ TEST_F_TIMEOUT(traffic, all_are_detached, CLOCK_TEST)
 	unsigned int i;
 
 	for (i = 0; i < q->n; i++)
-		ASSERT_EQ(0, set_attached(q->fd[i], false));
+		ASSERT_EQ(0, mp_attach_queue(q->fd[i], false));
 	ASSERT_LE(0, take_all(q, ~0u, 100));
 	ASSERT_EQ(0, send_round(q, 0));
 	EXPECT_EQ(0, take_all(q, 1, 300));
 	for (i = 0; i < q->n; i++)
-		ASSERT_EQ(0, set_attached(q->fd[i], true));
+		ASSERT_EQ(0, mp_attach_queue(q->fd[i], true));
 	EXPECT_EQ(0, settles(q, mask_all(q)));
 }
 
@@ -777,7 +760,7 @@ TEST_F_TIMEOUT(pair, binding, CLOCK_TEST)
 					 sizeof(self->msg)));
 	EXPECT_NE('\0', self->msg[0]);
 	ASSERT_EQ(0, bind_one(q, 1));
-	EXPECT_TRUE(iff_flags(q->fd[1]) & IFF_MULTI_QUEUE);
+	EXPECT_TRUE(mp_iff_flags(q->fd[1]) & IFF_MULTI_QUEUE);
 	EXPECT_EQ(-EBUSY, mp_bind_queue(self->fd, dev, 1, self->msg,
 					sizeof(self->msg)));
 	EXPECT_NE('\0', self->msg[0]);
@@ -795,7 +778,7 @@ TEST_F_TIMEOUT(pair, binding, CLOCK_TEST)
 	ASSERT_EQ(0, mp_unbind(q->fd[0]));
 
 	ASSERT_EQ(0, mp_bind(self->fd, dev));
-	EXPECT_FALSE(iff_flags(self->fd) & IFF_MULTI_QUEUE);
+	EXPECT_FALSE(mp_iff_flags(self->fd) & IFF_MULTI_QUEUE);
 	EXPECT_EQ(-EBUSY, mp_bind_queue(q->fd[1], dev, 1, self->msg,
 					sizeof(self->msg)));
 	EXPECT_NE('\0', self->msg[0]);
@@ -841,11 +824,11 @@ TEST_F_TIMEOUT(pair, spread, CLOCK_TEST)
 						     n));
 		ASSERT_EQ(0, bind_one(q, 0));
 		EXPECT_TRUE(spread_is(q, -1));
-		ASSERT_EQ(0, set_attached(q->fd[1], false));
+		ASSERT_EQ(0, mp_attach_queue(q->fd[1], false));
 		EXPECT_TRUE(spread_is(q, 0));
 		ASSERT_EQ(0, mp_unbind(q->fd[0]));
 		EXPECT_TRUE(spread_is(q, 1));
-		ASSERT_EQ(0, set_attached(q->fd[1], true));
+		ASSERT_EQ(0, mp_attach_queue(q->fd[1], true));
 		ASSERT_EQ(0, mp_unbind(q->fd[1]));
 		ASSERT_EQ(0, ethtool_get_spread(q->w.sock, q->w.dev, now, &m));
 		ASSERT_EQ(n, m);
@@ -878,7 +861,7 @@ TEST_F_TIMEOUT(pair, by_tunsetiff, CLOCK_TEST)
 	EXPECT_EQ(-EOPNOTSUPP, set_iff(self->fd, "lo", TAP));
 	EXPECT_EQ(-EINVAL, set_iff(self->fd, dev, TAP & ~IFF_VNET_HDR));
 	EXPECT_EQ(-EINVAL, set_iff(self->fd, dev, TAP | IFF_NAPI));
-	EXPECT_EQ(-ENOTCONN, iff_flags(self->fd));
+	EXPECT_EQ(-ENOTCONN, mp_iff_flags(self->fd));
 
 	ASSERT_EQ(0, set_iff(q->fd[0], dev, TAP));
 	EXPECT_EQ(0, mp_count(q->fd[0], "queue"));
@@ -907,8 +890,8 @@ TEST_F_TIMEOUT(pair, tunsetqueue, CLOCK_TEST)
 	struct ifreq ifr = {};
 	struct queues *q = self->q;
 
-	EXPECT_EQ(0, set_attached(q->fd[1], true));
-	EXPECT_EQ(0, set_attached(q->fd[1], false));
+	EXPECT_EQ(0, mp_attach_queue(q->fd[1], true));
+	EXPECT_EQ(0, mp_attach_queue(q->fd[1], false));
 	EXPECT_EQ(-1, ioctl(q->fd[1], TUNSETQUEUE, &ifr));
 	EXPECT_EQ(EINVAL, errno);
 	ifr.ifr_flags = IFF_ATTACH_QUEUE | IFF_DETACH_QUEUE;
@@ -919,9 +902,9 @@ TEST_F_TIMEOUT(pair, tunsetqueue, CLOCK_TEST)
 	/* It was said before there was a device. */
 	ASSERT_EQ(0, bind_one(q, 0));
 	ASSERT_EQ(0, bind_one(q, 1));
-	EXPECT_TRUE(iff_flags(q->fd[1]) & IFF_DETACH_QUEUE);
+	EXPECT_TRUE(mp_iff_flags(q->fd[1]) & IFF_DETACH_QUEUE);
 	EXPECT_TRUE(spread_is(q, 0));
-	ASSERT_EQ(0, set_attached(q->fd[1], true));
+	ASSERT_EQ(0, mp_attach_queue(q->fd[1], true));
 	EXPECT_TRUE(spread_is(q, -1));
 }
 
@@ -936,7 +919,7 @@ TEST_F_TIMEOUT(pair, tunsetqueue_in_a_loop, CLOCK_TEST)
 	ASSERT_EQ(0, bind_one(q, 1));
 	start = clock_ms();
 	for (i = 0; i < 120; i++)
-		ASSERT_EQ(0, set_attached(q->fd[1], i % 2));
+		ASSERT_EQ(0, mp_attach_queue(q->fd[1], i % 2));
 	/* 64 in a row, and 20 a second, or as jiffies have it */
 	EXPECT_LE(120, 64 + 2 + (clock_ms() - start) / 40);
 	EXPECT_TRUE(spread_is(q, -1));

@@ -342,8 +342,9 @@ FIXTURE_TEARDOWN(rx)
 static unsigned int window(const struct guest_config *cfg)
 {
 	unsigned int need = (12 + FRAME_ROOM - 1 + cfg->len) / cfg->len;
+	unsigned int most = (cfg->bufs - ROOM) / need;
 
-	return cfg->bufs && cfg->bufs / need < 32 ? cfg->bufs / need : 32;
+	return most < 32 ? most : 32;
 }
 
 TEST_F_TIMEOUT(rx, sizes, CLOCK_TEST)
@@ -550,18 +551,28 @@ TEST_F_TIMEOUT(guest, unpinned_when_idle, CLOCK_TEST)
 {
 	struct guest *g = &self->g;
 	struct wire *w = &self->w;
-	long long end;
+	static struct guest_frame f;
+	long long start, end;
+	unsigned int i;
 
 	if (!w->mp)
 		SKIP(return, "a tap pins nothing");
 	ASSERT_EQ(0, flow_repeat(w, g, 128, 900, 32));
-	usleep(12000000);
 	EXPECT_EQ(g->cfg.bufs, wire_count(w, "pinned"));
-	ASSERT_EQ(0, guest_stop(g));
-	end = clock_ms() + 12000 + clock_patience();
-	while (wire_count(w, "pinned") && clock_ms() < end)
+	ASSERT_EQ(0, peer_send_n(&w->peer, g->cfg.bufs / 2, 900, 0));
+	for (i = 0; i < g->cfg.bufs / 2; i++)
+		ASSERT_EQ(0, guest_recv(g, &f, clock_patience()));
+
+	/* After 30 s, and the second in which that is found out. */
+	start = clock_ms();
+	end = start + 32000 + clock_patience();
+	while (wire_count(w, "pinned") > guest_out(g) && clock_ms() < end)
 		usleep(100000);
-	EXPECT_EQ(0, wire_count(w, "pinned"));
+	EXPECT_LE(29000, clock_ms() - start);
+	usleep(1500000);
+	ASSERT_EQ(0, flow_empty(w, g));
+	EXPECT_LT(0, guest_out(g));
+	EXPECT_EQ(guest_out(g), wire_count(w, "pinned"));
 }
 
 static int set_hdr_len(struct wire *w, int len)
@@ -647,6 +658,7 @@ TEST_F_TIMEOUT(guest, armed_page_taken_away, CLOCK_TEST)
 		ASSERT_EQ(0, madvise(guest_lane(g, i), g->cfg.lane,
 				     MADV_DONTNEED));
 	}
+	ASSERT_EQ(0, flow_armed(&self->w, g->cfg.bufs - ROOM));
 	ASSERT_EQ(0, peer_send_n(&self->w.peer, g->cfg.bufs - ROOM, 1000, 0));
 	for (i = 0; i < g->cfg.bufs - ROOM; i++) {
 		ASSERT_EQ(0, guest_recv_of(g, &self->w.peer.frame, &f, &seq,
@@ -720,25 +732,6 @@ TEST_F_TIMEOUT(guest, forked, CLOCK_TEST)
 
 /* The NIC says which checksums it verified, and of no others. */
 
-/* Sends @buf; the flags of the header that it arrives with, or -1. */
-static int flags_of(struct wire *w, struct guest *g, const void *buf,
-		    size_t len)
-{
-	long long end = clock_ms() + clock_patience();
-	static struct guest_frame f;
-
-	if (peer_send_raw(&w->peer, buf, len))
-		return -1;
-	while (clock_ms() < end) {
-		if (guest_recv(g, &f, clock_patience()) || guest_repost(g, &f))
-			return -1;
-		guest_kick(g);
-		if (f.len == len && !memcmp(f.data, buf, len))
-			return f.hdr.hdr.flags;
-	}
-	return -1;
-}
-
 TEST_F_TIMEOUT(guest, checksum, CLOCK_TEST)
 {
 	struct segment s = { .port = 4000, .seq = 1 };
@@ -756,25 +749,25 @@ TEST_F_TIMEOUT(guest, checksum, CLOCK_TEST)
 		len = segment_build(&s, buf, 500, false);
 		/* A guest that did not ask is told nothing. */
 		ASSERT_EQ(0, ioctl(w->fd, TUNSETOFFLOAD, 0));
-		EXPECT_EQ(0, flags_of(w, &self->g, buf, len));
+		EXPECT_EQ(0, flow_flags(w, &self->g, buf, len));
 		ASSERT_EQ(0, ioctl(w->fd, TUNSETOFFLOAD, TUN_F_CSUM));
 		EXPECT_EQ(VIRTIO_NET_HDR_F_DATA_VALID,
-			  flags_of(w, &self->g, buf, len));
+			  flow_flags(w, &self->g, buf, len));
 		/* Nor is one whose NIC is told not to look. */
 		ASSERT_EQ(0, nic_set_feature(w->sock, w->dev, "rx-checksum",
 					     false));
-		EXPECT_EQ(0, flags_of(w, &self->g, buf, len));
+		EXPECT_EQ(0, flow_flags(w, &self->g, buf, len));
 		ASSERT_EQ(0, nic_set_feature(w->sock, w->dev, "rx-checksum",
 					     true));
 		buf[len - 1] ^= 0x40;
-		EXPECT_EQ(0, flags_of(w, &self->g, buf, len));
+		EXPECT_EQ(0, flow_flags(w, &self->g, buf, len));
 		buf[len - 1] ^= 0x40;
 		buf[SEGMENT_L4 - 1] ^= 1;	/* the IP header's */
-		EXPECT_EQ(0, flags_of(w, &self->g, buf, len));
+		EXPECT_EQ(0, flow_flags(w, &self->g, buf, len));
 	}
 	/* Nothing that has a checksum. */
 	frame_build(&w->peer.frame, buf, 0, 500);
-	EXPECT_EQ(0, flags_of(w, &self->g, buf, 500));
+	EXPECT_EQ(0, flow_flags(w, &self->g, buf, 500));
 	ASSERT_EQ(0, ioctl(w->fd, TUNSETOFFLOAD, 0));
 }
 
@@ -960,9 +953,31 @@ TEST_F_TIMEOUT(tapped, one_protocol, CLOCK_TEST)
 }
 
 /*
- * The MTU.  What BINDDEV says of one that is too large tells how long a frame
- * may be beyond its MTU: a buffer of the NIC has a power of two.
+ * The MTU, which may change while the device is bound.  A frame that its buffer
+ * holds is received in place, also over several pages; else it is copied, to as
+ * few buffers as there can be.
  */
+
+#define MTU		1500
+#define JUMBO		9000
+#define HDR		sizeof(struct virtio_net_hdr_mrg_rxbuf)
+/* What the NIC may write of a frame: two tags are counted. */
+#define LONGEST(mtu)	((mtu) + 14 + 8)
+/* Of the peer, which is to send what is too long for us. */
+#define PEER_MTU	9200
+
+/* Not bound, with the MTUs that are to be put back. */
+static int open_as_found(struct wire *w, int *mtu, int *peer_mtu)
+{
+	int err = wire_open_unbound(w);
+
+	if (err)
+		return err;
+	*mtu = nic_get_mtu(w->sock, w->dev);
+	*peer_mtu = nic_get_mtu(w->peer.fd, w->peer.dev);
+	w->fd = mp_open();
+	return w->fd < 0 ? -1 : 0;
+}
 
 FIXTURE(mtu)
 {
@@ -971,16 +986,6 @@ FIXTURE(mtu)
 	int mtu;
 	int peer_mtu;
 };
-
-static int largest_mtu(int fd, const char *dev)
-{
-	char msg[256], *number;
-
-	if (mp_bind_msg(fd, dev, msg, sizeof(msg)) != -EOPNOTSUPP)
-		return -1;
-	number = strstr(msg, "above ");
-	return number ? atoi(number + 6) : -1;
-}
 
 FIXTURE_SETUP(mtu)
 {
@@ -993,70 +998,63 @@ FIXTURE_SETUP(mtu)
 		SKIP(return, "%s", missing);
 	if (wire_is_tap())
 		SKIP(return, "only with a NIC");
-	ASSERT_EQ(0, wire_open_unbound(w));
-	self->mtu = nic_get_mtu(w->sock, w->dev);
-	self->peer_mtu = nic_get_mtu(w->peer.fd, w->peer.dev);
-	w->fd = mp_open();
-	ASSERT_LE(0, w->fd);
+	ASSERT_EQ(0, open_as_found(w, &self->mtu, &self->peer_mtu));
+}
+
+/* A wire that may not have been opened. */
+static void restore(struct wire *w, int mtu, int peer_mtu)
+{
+	if (w->fd >= 0)
+		mp_unbind(w->fd);
+	if (mtu)
+		nic_set_mtu(w->sock, w->dev, mtu);
+	if (peer_mtu)
+		nic_set_mtu(w->peer.fd, w->peer.dev, peer_mtu);
+	wire_close(w);
 }
 
 FIXTURE_TEARDOWN(mtu)
 {
-	struct wire *w = &self->w;
-
 	guest_close(&self->g);
-	if (w->fd >= 0)
-		mp_unbind(w->fd);
-	if (self->mtu)
-		nic_set_mtu(w->sock, w->dev, self->mtu);
-	if (self->peer_mtu)
-		nic_set_mtu(w->peer.fd, w->peer.dev, self->peer_mtu);
-	wire_close(w);
+	restore(&self->w, self->mtu, self->peer_mtu);
 }
 
-/*
- * Not in the set-up, after the failure of which nothing would be put back.
- * A device that is down is not reset by each of these.
- */
-static int bind_at_the_limit(struct wire *w, int *most, int *extra)
+static int set_mtu(struct wire *w, int mtu)
 {
-	int size = 1024;
+	return nic_set_mtu(w->sock, w->dev, mtu) ?:
+	       nic_wait_running(w->sock, w->dev);
+}
 
-	if (nic_down(w->sock, w->dev) || nic_set_mtu(w->sock, w->dev, 9000) ||
-	    nic_set_mtu(w->peer.fd, w->peer.dev, 9000))
-		return -1;
-	*most = largest_mtu(w->fd, w->dev);
-	while (size < *most)
-		size *= 2;
-	*extra = size - *most;
-	/* An Ethernet header and a tag, if not two. */
-	if (*most < 1500 || *extra < 18 || *extra > 26) {
-		say("an MTU of 9000 is above %d", *most);
-		return -1;
-	}
-	if (nic_set_mtu(w->sock, w->dev, *most + 1) ||
-	    largest_mtu(w->fd, w->dev) != *most) {
-		say("an MTU of %d is not too large", *most + 1);
-		return -1;
-	}
-	return nic_set_mtu(w->sock, w->dev, *most) ?:
+/* Not in the set-up, after the failure of which nothing would be put back. */
+static int bind_at(struct wire *w, int mtu)
+{
+	return nic_set_mtu(w->peer.fd, w->peer.dev, PEER_MTU) ?:
+	       set_mtu(w, mtu) ?:
 	       mp_bind(w->fd, w->dev) ?:
-	       nic_up(w->sock, w->dev) ?:
 	       nic_wait_running(w->sock, w->dev) ?:
 	       nic_wait_running(w->peer.fd, w->peer.dev);
 }
 
-/* A guest whose buffers are @lack bytes too short for the longest frame. */
-static int start_mtu_guest(struct wire *w, struct guest *g, int longest,
-			   int lack)
+static int start_opened(struct wire *w, struct guest *g)
+{
+	return guest_start(g, w->fd) ?: guest_post_all(g) ?: flow_start(w, g);
+}
+
+static int start_guest(struct wire *w, struct guest *g,
+		       const struct guest_config *cfg)
+{
+	return guest_open(g, cfg) ?: start_opened(w, g);
+}
+
+/* A guest whose buffers have @len bytes for a frame. */
+static int start_mtu_guest(struct wire *w, struct guest *g, size_t len)
 {
 	const struct guest_config cfg = {
-		.features = BIT_V1 | BIT_MRG, .bufs = 64,
-		.len = 12 + longest - lack,
+		.features = BIT_V1 | BIT_MRG, .bufs = 64, .len = HDR + len,
+		.lane = 4 * GUEST_PAGE,
 	};
 
-	return guest_open(g, &cfg) ?: guest_start(g, w->fd) ?:
-	       guest_post_all(g) ?: flow_start(w, g);
+	return start_guest(w, g, &cfg);
 }
 
 /* Frames up to the longest of an MTU, tagged or not; which are zero-copy? */
@@ -1066,58 +1064,471 @@ static long long run_mtu(struct wire *w, struct guest *g, int mtu)
 	int longest = mtu + 14;
 
 	w->peer.frame.vlan = 0;
-	if (flow_run(w, g, longest - 15, longest, 16))
+	if (flow_run(w, g, longest - 15, longest, 8))
 		return -1;
 	w->peer.frame.vlan = 0x2064;
-	if (flow_run(w, g, longest - 11, longest + 4, 16))
+	if (flow_run(w, g, longest - 11, longest + 4, 8))
 		return -1;
 	w->peer.frame.vlan = 0;
 	return wire_count(w, "zerocopy") - before;
 }
 
-TEST_F_TIMEOUT(mtu, largest, CLOCK_TEST)
+/*
+ * One frame, in as few buffers as it fits, of which guest_recv() sees that all
+ * but the last are full.
+ */
+static int run_packed(struct wire *w, struct guest *g, size_t len)
 {
-	int most, extra, longest;
-	struct guest_frame f;
+	static struct guest_frame f;
+	unsigned int fewest;
 	__u32 seq;
 
-	/* The largest that can be bound; the longest frame less that. */
-	ASSERT_EQ(0, bind_at_the_limit(&self->w, &most, &extra));
-	longest = most + extra;
-	ASSERT_EQ(0, start_mtu_guest(&self->w, &self->g, longest, 0));
-	EXPECT_LE(32, run_mtu(&self->w, &self->g, most));
-	/* What is longer reaches no buffer; one that is not does. */
-	ASSERT_EQ(0, peer_send_n(&self->w.peer, 8, longest + 1, 0));
-	ASSERT_EQ(0, peer_send_n(&self->w.peer, 8, longest + 5, 500));
-	ASSERT_EQ(0, peer_send(&self->w.peer, longest - 30));
-	ASSERT_EQ(0, guest_recv_of(&self->g, &self->w.peer.frame, &f, &seq,
-				   clock_patience()));
-	EXPECT_EQ(self->w.peer.seq - 1, seq);
-
-	/* Zero-copy has room for the longest frame, and not for less. */
-	guest_close(&self->g);
-	ASSERT_EQ(0, start_mtu_guest(&self->w, &self->g, longest, 1));
-	EXPECT_EQ(0, run_mtu(&self->w, &self->g, most));
+	if (peer_send(&w->peer, len) ||
+	    guest_recv_of(g, &w->peer.frame, &f, &seq, clock_patience()))
+		return -1;
+	if (seq != w->peer.seq - 1 || f.len != len) {
+		say("frame %u of %zu bytes in the place of %u of %zu", seq,
+		    f.len, w->peer.seq - 1, len);
+		return -1;
+	}
+	fewest = (g->hdr_len + len + g->cfg.len - 1) / g->cfg.len;
+	if (f.nbufs != fewest) {
+		say("%zu bytes took %u buffers, not %u", len, f.nbufs, fewest);
+		return -1;
+	}
+	if (guest_repost(g, &f))
+		return -1;
+	guest_kick(g);
+	return 0;
 }
 
-/* Down and up again, as far as it was when it was bound. */
+/* All lengths at which another buffer begins, and others. */
+static int run_all_packed(struct wire *w, struct guest *g, size_t longest)
+{
+	size_t len, edge = g->cfg.len - g->hdr_len;
+
+	for (len = 60; len <= longest; len += 199)
+		if (run_packed(w, g, len))
+			return -1;
+	for (; edge <= longest; edge += g->cfg.len)
+		for (len = edge - 1; len <= edge + 1 && len <= longest; len++)
+			if (run_packed(w, g, len))
+				return -1;
+	return run_packed(w, g, longest);
+}
+
+/* Zero-copy is tried again when it is not put off any more. */
+static int wait_zerocopy(struct wire *w, struct guest *g)
+{
+	/* The poster was told to wait for so long. */
+	long long end = clock_ms() + wire_count(w, "rx-copy-ms") +
+			2 * clock_patience();
+	long long before = wire_count(w, "zerocopy");
+
+	while (clock_ms() < end) {
+		if (flow_start(w, g))
+			return -1;
+		if (wire_count(w, "zerocopy") > before)
+			return 0;
+	}
+	say("zero-copy did not come back");
+	wire_explain(w);
+	return -1;
+}
+
+/* One that is longer than the NIC may write reaches no buffer. */
+static int run_too_long(struct wire *w, struct guest *g, int mtu)
+{
+	static struct guest_frame f;
+	__u32 seq;
+
+	/* The peer may not send more than 18 bytes beyond its own MTU. */
+	if (peer_send_n(&w->peer, 8, LONGEST(mtu) + 1, 0) ||
+	    peer_send_n(&w->peer, 4, LONGEST(mtu) + 5, 40) ||
+	    peer_send(&w->peer, mtu) ||
+	    guest_recv_of(g, &w->peer.frame, &f, &seq, clock_patience()))
+		return -1;
+	if (seq != w->peer.seq - 1) {
+		say("frame %u came, of %zu bytes", seq, f.len);
+		return -1;
+	}
+	if (guest_repost(g, &f))
+		return -1;
+	guest_kick(g);
+	return 0;
+}
+
+/* Room for the longest frame of an MTU is enough, and less is not. */
+TEST_F_TIMEOUT(mtu, in_between, CLOCK_TEST)
+{
+	const int mtu = 2500;
+
+	ASSERT_EQ(0, bind_at(&self->w, mtu));
+	ASSERT_EQ(0, start_mtu_guest(&self->w, &self->g, LONGEST(mtu)));
+	EXPECT_LE(32, run_mtu(&self->w, &self->g, mtu));
+	EXPECT_EQ(0, run_too_long(&self->w, &self->g, mtu));
+	guest_close(&self->g);
+	ASSERT_EQ(0, start_mtu_guest(&self->w, &self->g, LONGEST(mtu) - 1));
+	EXPECT_EQ(0, run_mtu(&self->w, &self->g, mtu));
+}
+
+/* Frames have no other length then: nothing stops for it. */
 TEST_F_TIMEOUT(mtu, lowered_and_raised, CLOCK_TEST)
 {
 	struct wire *w = &self->w;
 	struct guest *g = &self->g;
-	int most, extra, longest;
+	long long rewound;
 
-	ASSERT_EQ(0, bind_at_the_limit(w, &most, &extra));
-	longest = most + extra;
-	ASSERT_EQ(0, start_mtu_guest(w, g, longest, 0));
-	ASSERT_EQ(0, nic_set_mtu(w->sock, w->dev, 1400));
+	ASSERT_EQ(0, bind_at(w, MTU));
+	ASSERT_EQ(0, start_mtu_guest(w, g, LONGEST(MTU)));
+	rewound = wire_count(w, "rewound");
+	ASSERT_EQ(0, set_mtu(w, 1400));
 	EXPECT_EQ(1400, nic_get_mtu(w->sock, w->dev));
 	ASSERT_EQ(0, flow_start(w, g));
-	EXPECT_LE(32, run_mtu(w, g, 1500));
-	EXPECT_EQ(-EBUSY, nic_set_mtu(w->sock, w->dev, most + 1));
-	ASSERT_EQ(0, nic_set_mtu(w->sock, w->dev, most));
+	EXPECT_LE(32, run_mtu(w, g, MTU));
+	ASSERT_EQ(0, set_mtu(w, MTU));
 	ASSERT_EQ(0, flow_start(w, g));
-	EXPECT_LE(32, run_mtu(w, g, most));
+	EXPECT_LE(32, run_mtu(w, g, MTU));
+	EXPECT_EQ(rewound, wire_count(w, "rewound"));
+}
+
+/* Raised while bound: what a guest of Linux posts is too short then. */
+TEST_F_TIMEOUT(mtu, packed, CLOCK_TEST)
+{
+	static const char reason[] = "frames of this MTU need larger buffers";
+	struct wire *w = &self->w;
+	struct guest *g = &self->g;
+	const struct guest_config cfg = {
+		.features = BIT_V1 | BIT_MRG, .bufs = 128,
+	};
+	long long zerocopy, dropped;
+	char why[64];
+
+	ASSERT_EQ(0, bind_at(w, MTU));
+	ASSERT_EQ(0, start_guest(w, g, &cfg));
+	EXPECT_LE(32, run_mtu(w, g, MTU));
+
+	ASSERT_EQ(0, set_mtu(w, JUMBO));
+	EXPECT_EQ(JUMBO, nic_get_mtu(w->sock, w->dev));
+	ASSERT_EQ(0, flow_start(w, g));
+	zerocopy = wire_count(w, "zerocopy");
+	dropped = wire_count(w, "dropped");
+	EXPECT_EQ(0, run_all_packed(w, g, JUMBO + 14));
+	EXPECT_EQ(0, run_mtu(w, g, JUMBO));
+	EXPECT_EQ(zerocopy, wire_count(w, "zerocopy"));
+	EXPECT_EQ(dropped, wire_count(w, "dropped"));
+	ASSERT_EQ(0, mp_text(w->fd, "rx-copy-why", why, sizeof(why)));
+	EXPECT_STREQ(reason, why);
+	EXPECT_LT(0, wire_count(w, "rx-copy-fails"));
+	EXPECT_EQ(0, run_too_long(w, g, JUMBO));
+
+	ASSERT_EQ(0, set_mtu(w, MTU));
+	ASSERT_EQ(0, wait_zerocopy(w, g));
+	EXPECT_LE(32, run_mtu(w, g, MTU));
+	ASSERT_EQ(0, mp_text(w->fd, "rx-copy-why", why, sizeof(why)));
+	EXPECT_STREQ("-", why);
+	EXPECT_EQ(0, run_too_long(w, g, MTU));
+}
+
+/* It is that already when it is bound; buffers of other lengths. */
+TEST_F_TIMEOUT(mtu, packed_small, CLOCK_TEST)
+{
+	struct guest_config cfg = {
+		.features = BIT_V1 | BIT_MRG | BIT_INDIRECT | BIT_IN_ORDER,
+		.bufs = 200, .len = 256,
+	};
+	struct wire *w = &self->w;
+	struct guest *g = &self->g;
+
+	ASSERT_EQ(0, bind_at(w, JUMBO));
+	ASSERT_EQ(0, start_guest(w, g, &cfg));
+	EXPECT_EQ(0, run_all_packed(w, g, JUMBO + 14));
+	guest_close(g);
+
+	cfg.features = BIT_V1 | BIT_MRG | BIT_EVENT;
+	cfg.len = 4000;
+	cfg.off = 4;
+	ASSERT_EQ(0, start_guest(w, g, &cfg));
+	EXPECT_EQ(0, run_all_packed(w, g, JUMBO + 14));
+	EXPECT_EQ(0, wire_count(w, "zerocopy"));
+}
+
+/* Without mergeable buffers what is too long is lost, and nothing else. */
+TEST_F_TIMEOUT(mtu, not_mergeable, CLOCK_TEST)
+{
+	const struct guest_config cfg = { .features = BIT_V1 };
+	struct wire *w = &self->w;
+	struct guest *g = &self->g;
+
+	ASSERT_EQ(0, bind_at(w, JUMBO));
+	ASSERT_EQ(0, start_guest(w, g, &cfg));
+	EXPECT_EQ(0, flow_run(w, g, 1510, 1540, 8));
+	EXPECT_EQ(0, flow_repeat(w, g, 16, JUMBO, 8));
+	EXPECT_EQ(0, flow_repeat(w, g, 16, 1000, 8));
+	EXPECT_LE(32, wire_count(w, "dropped"));
+}
+
+/* What is sent is as long as the MTU of that moment allows. */
+TEST_F_TIMEOUT(mtu, sent, CLOCK_TEST)
+{
+	static const size_t lens[] = {
+		60, 1514, 1518, 4096, 4110, 8192, 9000, 9014, 9018,
+	};
+	const struct guest_config cfg = { .features = BIT_V1 | BIT_MRG };
+	struct virtio_net_hdr_mrg_rxbuf hdr = {};
+	static unsigned char buf[FRAME_BUF];
+	struct wire *w = &self->w;
+	struct guest *g = &self->g;
+	long long zerocopy, errors;
+	struct frame s = {};
+	unsigned int i, n;
+	__u32 seq = 0;
+
+	ASSERT_EQ(0, bind_at(w, MTU));
+	ASSERT_EQ(0, start_guest(w, g, &cfg));
+	ASSERT_EQ(0, set_mtu(w, JUMBO));
+	ASSERT_EQ(0, flow_start_tx(w, g));
+	memcpy(s.dst, w->peer.mac, 6);
+	memcpy(s.src, w->mac, 6);
+	s.stream = frame_stream();
+	zerocopy = wire_count(w, "tx-zerocopy");
+	for (n = 0; n < 4; n++) {
+		for (i = 0; i < ARRAY_SIZE(lens); i++, seq++) {
+			frame_build(&s, buf, seq, lens[i]);
+			ASSERT_EQ(0, guest_send(g, &hdr, buf, lens[i],
+						n ? 1000 * n : 0));
+			EXPECT_TRUE(peer_expect(&w->peer, &s, seq,
+						clock_patience()));
+		}
+	}
+	EXPECT_LT(zerocopy, wire_count(w, "tx-zerocopy"));
+
+	/* One byte more than with a tag, and what is meant for no wire. */
+	errors = wire_count(w, "tx-errors");
+	for (n = 9019; n < 60000; n += 12000, seq++) {
+		frame_build(&s, buf, seq, n);
+		ASSERT_EQ(0, guest_send(g, &hdr, buf, n, 0));
+	}
+	frame_build(&s, buf, seq, JUMBO);
+	ASSERT_EQ(0, guest_send(g, &hdr, buf, JUMBO, 0));
+	EXPECT_TRUE(peer_expect(&w->peer, &s, seq++, clock_patience()));
+	EXPECT_LE(errors + 5, wire_count(w, "tx-errors"));
+	ASSERT_EQ(0, guest_sent(g, clock_patience()));
+
+	ASSERT_EQ(0, set_mtu(w, MTU));
+	ASSERT_EQ(0, flow_start_tx(w, g));
+	for (i = 1; i < ARRAY_SIZE(lens); i++, seq++) {
+		frame_build(&s, buf, seq, lens[i]);
+		ASSERT_EQ(0, guest_send(g, &hdr, buf, lens[i], 0));
+		EXPECT_EQ(lens[i] <= MTU + 18,
+			  peer_expect(&w->peer, &s, seq,
+				      lens[i] <= MTU + 18 ? clock_patience() :
+							    200));
+	}
+}
+
+/* Buffers that hold a frame, in huge pages: these are in one piece. */
+
+FIXTURE(jumbo)
+{
+	struct wire w;
+	struct guest g;
+	int mtu;
+	int peer_mtu;
+};
+
+FIXTURE_VARIANT(jumbo)
+{
+	struct guest_config cfg;
+	bool in_place;		/* else copied to the buffer */
+};
+
+/* Each begins at another place in its page. */
+FIXTURE_VARIANT_ADD(jumbo, huge)
+{
+	.cfg = {
+		.features = BIT_V1 | BIT_MRG, .mem = GUEST_HUGE, .bufs = 64,
+		.lane = 9600, .off = 128, .len = HDR + LONGEST(JUMBO),
+	},
+	.in_place = true,
+};
+
+/* Without mergeable buffers. */
+FIXTURE_VARIANT_ADD(jumbo, plain)
+{
+	.cfg = {
+		.features = BIT_V1, .mem = GUEST_HUGE, .bufs = 64,
+		.lane = 9600, .off = 128, .len = HDR + LONGEST(JUMBO),
+	},
+	.in_place = true,
+};
+
+FIXTURE_VARIANT_ADD(jumbo, hdr_apart)
+{
+	.cfg = {
+		.features = BIT_V1, .mem = GUEST_HUGE, .bufs = 64,
+		.lane = 9600, .off = 128, .len = HDR + LONGEST(JUMBO),
+		.hdr_apart = true,
+	},
+	.in_place = true,
+};
+
+/* The longest frame ends with a page, the next one is a guard. */
+FIXTURE_VARIANT_ADD(jumbo, page_end)
+{
+	.cfg = {
+		.features = BIT_V1 | BIT_MRG, .mem = GUEST_HUGE, .bufs = 64,
+		.lane = 4 * GUEST_PAGE,
+		.off = 3 * GUEST_PAGE - HDR - LONGEST(JUMBO),
+		.len = HDR + LONGEST(JUMBO),
+	},
+	.in_place = true,
+};
+
+/* It begins with the last byte of one: it is in four. */
+FIXTURE_VARIANT_ADD(jumbo, page_start)
+{
+	.cfg = {
+		.features = BIT_V1 | BIT_MRG, .mem = GUEST_HUGE, .bufs = 64,
+		.lane = 4 * GUEST_PAGE, .off = GUEST_PAGE - HDR - 1,
+		.len = HDR + LONGEST(JUMBO),
+	},
+	.in_place = true,
+};
+
+FIXTURE_VARIANT_ADD(jumbo, scattered)
+{
+	.cfg = {
+		.features = BIT_V1 | BIT_MRG, .mem = GUEST_SCATTERED,
+		.bufs = 64, .lane = 9600, .off = 128,
+		.len = HDR + LONGEST(JUMBO),
+	},
+};
+
+/* What a guest posts that takes TSO but not mergeable buffers. */
+FIXTURE_VARIANT_ADD(jumbo, pages)
+{
+	.cfg = {
+		.features = BIT_V1, .lane = 18 * GUEST_PAGE, .off = GUEST_PAGE,
+		.len = HDR + 17 * GUEST_PAGE, .piece = GUEST_PAGE,
+		.hdr_apart = true, .num = 1024, .bufs = 48,
+	},
+};
+
+FIXTURE_SETUP(jumbo)
+{
+	const char *missing = wire_missing();
+	struct wire *w = &self->w;
+
+	w->fd = -1;
+	w->peer.fd = -1;
+	if (missing)
+		SKIP(return, "%s", missing);
+	if (wire_is_tap())
+		SKIP(return, "only with a NIC");
+	if (variant->cfg.mem == GUEST_HUGE)
+		want_huge_pages();
+	if (guest_open(&self->g, &variant->cfg)) {
+		if (variant->cfg.mem == GUEST_HUGE)
+			SKIP(return, "no huge pages");
+		ASSERT_TRUE(false);
+	}
+	ASSERT_EQ(0, open_as_found(w, &self->mtu, &self->peer_mtu));
+}
+
+FIXTURE_TEARDOWN(jumbo)
+{
+	guest_close(&self->g);
+	restore(&self->w, self->mtu, self->peer_mtu);
+}
+
+/* Pages are mapped one by one there, and neighbours by chance only. */
+static bool behind_iommu(struct wire *w)
+{
+	char path[128], type[16] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path),
+		 "/sys/class/net/%s/device/iommu_group/type", w->dev);
+	f = fopen(path, "r");
+	if (!f)
+		return false;
+	if (!fgets(type, sizeof(type), f))
+		type[0] = '\0';
+	fclose(f);
+	return !strncmp(type, "DMA", 3);
+}
+
+TEST_F_TIMEOUT(jumbo, received, CLOCK_TEST)
+{
+	long long zerocopy, bounced;
+	struct wire *w = &self->w;
+	struct guest *g = &self->g;
+	bool by_chance = behind_iommu(w);
+
+	ASSERT_EQ(0, bind_at(w, JUMBO));
+	ASSERT_EQ(0, start_opened(w, g));
+	/* Pages that are seen for the first time may not be pinned yet. */
+	EXPECT_EQ(0, flow_repeat(w, g, 256, 200, 16));
+	zerocopy = wire_count(w, "zerocopy");
+	bounced = wire_count(w, "bounced");
+	EXPECT_EQ(0, flow_run(w, g, 60, 91, 8));
+	EXPECT_EQ(0, flow_run(w, g, 4060, 4107, 8));
+	EXPECT_EQ(0, flow_run(w, g, 8156, 8203, 8));
+	EXPECT_LE(0, run_mtu(w, g, JUMBO));
+	EXPECT_EQ(0, run_too_long(w, g, JUMBO));
+	zerocopy = wire_count(w, "zerocopy") - zerocopy;
+	bounced = wire_count(w, "bounced") - bounced;
+	if (by_chance) {
+		EXPECT_LE(161, zerocopy + bounced);
+	} else if (variant->in_place) {
+		EXPECT_LE(161, zerocopy);
+		EXPECT_GE(ROOM, bounced);
+	} else {
+		EXPECT_LE(161, bounced);
+		EXPECT_GE(ROOM, zerocopy);
+	}
+	EXPECT_EQ(0, wire_count(w, "errors"));
+
+	/* One byte lacks. */
+	ASSERT_EQ(0, set_mtu(w, JUMBO + 1));
+	ASSERT_EQ(0, flow_start(w, g));
+	zerocopy = wire_count(w, "zerocopy");
+	if (variant->cfg.len == HDR + LONGEST(JUMBO)) {
+		EXPECT_EQ(0, flow_repeat(w, g, 16, JUMBO, 8));
+		EXPECT_EQ(zerocopy, wire_count(w, "zerocopy"));
+	}
+	ASSERT_EQ(0, set_mtu(w, MTU));
+	ASSERT_EQ(0, wait_zerocopy(w, g));
+	/* Some of these do not cross a page. */
+	EXPECT_LE(by_chance || variant->cfg.mem == GUEST_SCATTERED ? 0 : 32,
+		  run_mtu(w, g, MTU));
+	EXPECT_EQ(0, run_too_long(w, g, MTU));
+}
+
+/* Stopped and started amid long frames: each buffer comes back once. */
+TEST_F_TIMEOUT(jumbo, stopped, CLOCK_TEST)
+{
+	struct wire *w = &self->w;
+	struct guest *g = &self->g;
+	int i;
+
+	ASSERT_EQ(0, bind_at(w, JUMBO));
+	ASSERT_EQ(0, start_opened(w, g));
+	ASSERT_EQ(0, peer_flood(&w->peer, JUMBO + 14));
+	for (i = 0; i < 4; i++) {
+		EXPECT_EQ(0, flow_pump(w, g, 100));
+		/* No frame of the flood is short enough for that. */
+		ASSERT_EQ(0, set_mtu(w, MTU));
+		ASSERT_EQ(0, flow_empty(w, g));
+		ASSERT_EQ(0, guest_post_all(g));
+		ASSERT_EQ(0, set_mtu(w, JUMBO));
+	}
+	EXPECT_EQ(0, flow_pump(w, g, 100));
+	ASSERT_EQ(0, guest_stop(g));
+	ASSERT_EQ(0, flow_empty(w, g));
+	EXPECT_TRUE(guest_books_balance(g));
+	peer_calm(&w->peer);
 }
 
 static void drop_cap(int cap)

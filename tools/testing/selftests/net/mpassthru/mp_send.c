@@ -560,6 +560,22 @@ TEST_F_TIMEOUT(direct, egress, CLOCK_TEST)
 	ASSERT_EQ(0, sender_done(a));
 }
 
+/* One that sees nothing changes nothing. */
+TEST_F_TIMEOUT(direct, noqueue, CLOCK_TEST)
+{
+	struct sender *a = &self->a;
+	struct admin *m = &self->m;
+
+	m->kind = "noqueue";
+	m->parent = TC_H_ROOT;
+	ASSERT_EQ(0, put(m));
+	EXPECT_EQ(20, grown(a, "tx-zerocopy", 20, send_long));
+	EXPECT_EQ(0, count(a, "tx-fallback-egress"));
+	ASSERT_EQ(0, take_away(m));
+	EXPECT_EQ(20, grown(a, "tx-zerocopy", 20, send_long));
+	ASSERT_EQ(0, sender_done(a));
+}
+
 TEST_F_TIMEOUT(direct, unpinned, CLOCK_TEST)
 {
 	struct sender *a = &self->a;

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "clock.h"
 #include "order.h"
 #include "say.h"
 
@@ -110,7 +109,7 @@ static int meet(struct order *o, const unsigned char *got, int n)
 
 int order_met(struct order *o)
 {
-	int n, patience = o->lossy ? 200 : clock_patience();
+	int n, patience = o->lossy ? order_calm() : clock_patience();
 	long long end = clock_ms() + patience;
 	unsigned char got[FRAME_BUF];
 

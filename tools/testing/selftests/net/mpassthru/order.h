@@ -2,6 +2,7 @@
 #ifndef MP_ORDER_H
 #define MP_ORDER_H
 
+#include "clock.h"
 #include "packet.h"
 #include "wire.h"
 
@@ -31,6 +32,16 @@ struct order {
 	unsigned int	last;
 	struct order_item item[ORDER_MAX];
 };
+
+/*
+ * For how long nothing comes, in ms, when nothing is on its way any more that
+ * could pass for lost.  With the debug options a single frame may take longer
+ * than others do altogether.
+ */
+static inline int order_calm(void)
+{
+	return 200 + clock_patience() / 20;
+}
 
 /* Frames go from @w's device to its peer. */
 void order_init(struct order *o, struct wire *w);

@@ -290,6 +290,7 @@ int peer_flood(struct peer *p, size_t len)
 	p->stop = false;
 	err = pthread_create(&p->thread, NULL, flood, p);
 	p->flooding = !err;
+	p->flooded = true;
 	return -err;
 }
 

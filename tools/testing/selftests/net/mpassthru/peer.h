@@ -21,6 +21,7 @@ struct peer {
 
 	pthread_t	thread;		/* the flood */
 	bool		flooding;
+	bool		flooded;	/* some may be on the wire still */
 	bool		stop;
 	size_t		flood_len;	/* 0 for lengths of all kinds */
 };

@@ -11,13 +11,28 @@
 
 #include "regs.h"
 
+static bool is_ixgbe(const char *dev)
+{
+	char path[128], driver[256];
+	const char *name;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s/device/driver", dev);
+	n = readlink(path, driver, sizeof(driver) - 1);
+	if (n < 0)
+		return false;
+	driver[n] = '\0';
+	name = strrchr(driver, '/');
+	return name && !strcmp(name, "/ixgbe");
+}
+
 int regs_open(struct regs *r, const char *dev)
 {
 	char path[128];
 	struct stat st;
 	int fd, err = 0;
 
-	*r = (struct regs) {};
+	*r = (struct regs) { .ixgbe = is_ixgbe(dev) };
 	snprintf(path, sizeof(path), "/sys/class/net/%s/device/resource0", dev);
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)

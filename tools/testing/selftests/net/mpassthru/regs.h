@@ -2,18 +2,23 @@
 #ifndef MP_REGS_H
 #define MP_REGS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <linux/types.h>
 
-/* Of the igb family, in bytes from the start of BAR 0. */
+/*
+ * In bytes from the start of BAR 0.  RLPML is for the whole device, and of the
+ * igb family: ixgbe's MAXFRS is not to be written while it receives.
+ */
 #define REGS_RLPML		0x5004
-#define REGS_TSYNCRXCTL		0xb620
+#define REGS_TSYNCRXCTL(r)	((r)->ixgbe ? 0x5188 : 0xb620)
 #define REGS_TSYNCRXCTL_ENABLED	0x10
 
 /* The registers of a PCI device, behind the back of its driver. */
 struct regs {
 	__u32	*bar;
 	size_t	size;
+	bool	ixgbe;
 };
 
 int regs_open(struct regs *r, const char *dev);	/* 0 or -errno */

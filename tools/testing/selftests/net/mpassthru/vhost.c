@@ -157,6 +157,20 @@ int vhost_set_log(struct vhost *v, void *log)
 	return call(v, VHOST_SET_LOG_BASE, &base);
 }
 
+int vhost_log_vring(struct vhost *v, int index, const struct vq *vq, __u64 used)
+{
+	struct vhost_vring_addr addr = {
+		.index			= index,
+		.flags			= used ? 1 << VHOST_VRING_F_LOG : 0,
+		.desc_user_addr		= (uintptr_t)vq->ring.desc,
+		.avail_user_addr	= (uintptr_t)vq->ring.avail,
+		.used_user_addr		= (uintptr_t)vq->ring.used,
+		.log_guest_addr		= used,
+	};
+
+	return call(v, VHOST_SET_VRING_ADDR, &addr);
+}
+
 int vhost_reset_owner(struct vhost *v)
 {
 	return call(v, VHOST_RESET_OWNER, NULL);

@@ -44,6 +44,9 @@ int vhost_set_base(struct vhost *v, int index, __u16 base);
 int vhost_set_backend(struct vhost *v, int index, int fd);
 int vhost_set_busy_poll(struct vhost *v, int index, unsigned int us);
 int vhost_set_log(struct vhost *v, void *log);
+/* Writes to its used ring are logged, too, at that address; 0: no longer. */
+int vhost_log_vring(struct vhost *v, int index, const struct vq *vq,
+		    __u64 used);
 int vhost_reset_owner(struct vhost *v);
 
 int vhost_fds_open(struct vhost_fds *fds);

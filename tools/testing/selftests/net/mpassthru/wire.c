@@ -89,24 +89,41 @@ static int open_tap(struct wire *w)
 	       peer_open(&w->peer, NULL, TAP_DEV, w->mac);
 }
 
-int wire_open_unbound(struct wire *w)
+static int open_nic(struct wire *w, const char *dev, const char *peer)
 {
 	int err;
 
 	*w = (struct wire) { .fd = -1, .peer.fd = -1, .mp = true };
-	w->dev = wire_dev();
+	w->dev = dev;
 	w->sock = nic_sock();
 	if (w->sock < 0)
 		return w->sock;
 	nic_quiet(w->dev);
 	err = nic_set_queues(w->sock, w->dev, 1) ?:
 	      nic_up(w->sock, w->dev) ?:
-	      nic_wait_running(w->sock, w->dev) ?:
 	      nic_get_mac(w->sock, w->dev, w->mac) ?:
-	      peer_open(&w->peer, peer_netns(), peer_dev(), w->mac);
+	      peer_open(&w->peer, peer_netns(), peer, w->mac);
 	if (err)
 		say("%s: %s", w->dev, strerror(-err));
 	return err;
+}
+
+int wire_open_unbound(struct wire *w)
+{
+	return open_nic(w, wire_dev(), peer_dev()) ?:
+	       nic_wait_running(w->sock, w->dev);
+}
+
+const char *wire_second_missing(void)
+{
+	return getenv("MP_DEV2") && getenv("MP_PEER2_DEV") ? NULL :
+	       "no second wire (MP_DEV2, MP_PEER2_DEV)";
+}
+
+int wire_open_second(struct wire *w)
+{
+	return open_nic(w, getenv("MP_DEV2"), getenv("MP_PEER2_DEV")) ?:
+	       wire_bind(w);
 }
 
 int wire_bind(struct wire *w)
@@ -133,8 +150,9 @@ int wire_open(struct wire *w)
 {
 	int err;
 
+	/* Binding resets the NIC: the link is waited for after that. */
 	if (!wire_is_tap())
-		return wire_open_unbound(w) ?: wire_bind(w);
+		return open_nic(w, wire_dev(), peer_dev()) ?: wire_bind(w);
 
 	*w = (struct wire) { .fd = -1, .peer.fd = -1 };
 	w->sock = nic_sock();
@@ -158,6 +176,9 @@ void wire_close(struct wire *w)
 	peer_close(&w->peer);
 	if (w->fd >= 0)
 		close(w->fd);
+	/* The host takes what is left of a flood sooner than a guest does. */
+	if (w->mp && w->peer.flooded)
+		nic_wait_running(w->sock, w->dev);
 	if (w->sock >= 0)
 		close(w->sock);
 	w->fd = -1;
@@ -211,10 +232,18 @@ long long wire_count(struct wire *w, const char *name)
 	return w->mp ? mp_count(w->fd, name) : 0;
 }
 
+/* Counters of what the NIC lost, those that it has. */
+static const char *const losses[] = {
+	"rx_no_dma_resources", "rx_missed_errors", "rx_queue_0_drops",
+	"rx_no_buffer_count", NULL,
+};
+
 void wire_explain(struct wire *w)
 {
 	char path[64], line[128], text[1024] = "";
 	size_t at = 0;
+	const char *const *name;
+	long long n;
 	FILE *f;
 
 	if (!w->mp || w->fd < 0)
@@ -230,5 +259,11 @@ void wire_explain(struct wire *w)
 	}
 	if (f)
 		fclose(f);
+	for (name = losses; *name && at < sizeof(text); name++) {
+		n = nic_stat(w->sock, w->dev, *name);
+		if (n > 0)
+			at += snprintf(text + at, sizeof(text) - at,
+				       " %s: %lld", *name, n);
+	}
 	say("%s", text);
 }

@@ -12,6 +12,7 @@
  *   MP_DEV		the NIC to bind (eth0), in our network namespace
  *   MP_PEER_DEV	the NIC its wire leads to (peer0)
  *   MP_PEER_NETNS	the network namespace of that (peer)
+ *   MP_DEV2, MP_PEER2_DEV	a second wire, for who asks for it
  *   MP_BACKEND=tap	a tap in the place of the mp descriptor, with its own
  *			device as the peer: checks the tests, without a NIC
  */
@@ -32,6 +33,9 @@ int wire_open(struct wire *w);
 /* The NIC alone, without binding it: one queue, up. */
 int wire_open_unbound(struct wire *w);
 int wire_bind(struct wire *w);
+/* The same of a second wire: why there is none, or NULL; binds it. */
+const char *wire_second_missing(void);
+int wire_open_second(struct wire *w);
 void wire_close(struct wire *w);
 /* Does the NIC, given back, carry frames to and from the host stack? */
 bool wire_host_works(struct wire *w);
