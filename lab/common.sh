@@ -57,6 +57,24 @@ lock() {
 	fi
 }
 
+# key PATH...: one word for what these files of the repository, the base and the
+# compiler are. What came out of the same is not made, or checked, again.
+key() {
+	(cd "$REPO" && find "$@" lab/rootfs lab/common.sh -type f -exec sha256sum {} + |
+		sort -k 2; echo "$BASE" "$LINUX_SHA256") | sha256sum | cut -c1-16
+}
+
+# passed NAME KEY, then to be marked by has_passed NAME KEY. A tree of the user's
+# may change under its name.
+passed() {
+	[ -z "$LINUX" ] && [ -e "$CACHE/passed/$1-$2" ] || return 1
+	say "passed before, and nothing has changed (rm $CACHE/passed/$1-$2 to repeat)"
+}
+
+has_passed() {
+	[ -n "$LINUX" ] || { mkdir -p "$CACHE/passed" && touch "$CACHE/passed/$1-$2"; }
+}
+
 need_root() {
 	[ "$(id -u)" = 0 ] || die "run this as root: it makes mounts and chroots"
 }

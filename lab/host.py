@@ -7,6 +7,7 @@ that same root without any mounts, which L1 gets as its own, read-only.
 
 import argparse
 import fcntl
+import glob
 import hashlib
 import json
 import os
@@ -22,6 +23,9 @@ SRC = "/src"
 BUILD = SRC + "/build"
 HOST_MAC = "52:54:00:12:00:01"
 PEER_MAC = "52:54:00:12:00:02"
+# With --wires 2, a NIC more for either.
+HOST2_MAC = "52:54:00:12:00:11"
+PEER2_MAC = "52:54:00:12:00:12"
 
 # rep movsb costs TCG one instruction per byte; real CPUs move 32 or more. So
 # the kernel gets no reason to use it, and copies eight bytes at a time. Taken
@@ -35,7 +39,7 @@ CPU_FLAGS_REMOVED = ["erms", "fsrm"]
 TCG_APPEND = "kvm.tsc_tolerance_ppm=50000 "
 
 # Settings of a script that the caller may make (lab/l1/bench.sh).
-PASSED_ON = ["SIZES", "ROUNDS", "FRAMES"]
+PASSED_ON = ["SIZES", "ROUNDS", "FRAMES", "SPARSE"]
 
 CRASHED = "the host ended without a verdict (a crash?)"
 QEMU_DIED = "QEMU died of a signal"
@@ -50,15 +54,30 @@ INJECTED_TWICE = re.compile(
     r"asm_(\w+)\+0x[0-9a-f]+/\S+\n.*RIP: 0010:asm_\1\+0x0/.*\n"
     r"(?:.*Code: .*\n)?.*EFLAGS: 000[0-9a-f]{2}[014589cd][0-9a-f]{2}\b")
 
+# Or what the first of the two has locked: a guest of one CPU then waits for itself,
+# with interrupts off. A fault of the guest's own kernel would look the same: it is
+# repeated once, and counted.
+ONE_CPU_STANDS = re.compile(
+    r"\nCPU#0\n(?!(?:.*\n)*CPU#1\n)(?:R.*\n)+?"
+    r"RIP=([0-9a-f]{16}) RFL=[0-9a-f]{5}[014589cd][0-9a-f]{2} .* CPL=0 .* HLT=0")
+
 
 def parse_args():
     p = argparse.ArgumentParser(prog="lab/run")
     p.add_argument("--config", default="plain")
+    p.add_argument("--installed", action="store_true",
+                   help="the kernel and the initramfs of build/deb/host")
     p.add_argument("--iommu", action="store_true")
+    p.add_argument("--nic", choices=["igb", "ixgbe"], default="igb",
+                   help="the host's; the peer's is an igb")
+    p.add_argument("--pcap", action="store_true",
+                   help="keep the frames on the wire of an ixgbe")
     p.add_argument("--name")
     p.add_argument("--timeout", type=int)
     p.add_argument("--accel", choices=["kvm", "tcg"])
     p.add_argument("--append", default="", help="more kernel parameters")
+    p.add_argument("--wires", type=int, choices=[1, 2], default=1,
+                   help="pairs of NICs with a wire between them")
     p.add_argument("--qemu", default="", help="more arguments for QEMU")
     p.add_argument("--shell", action="store_true",
                    help="a shell on the console, after COMMAND if any")
@@ -68,6 +87,8 @@ def parse_args():
         p.error("no command")
     if not args.command:
         args.command = ["true"]
+    if args.installed:
+        args.config = "deb"
     if not args.name:
         args.name = "-".join(["run", args.config] +
                              (["iommu"] if args.iommu else []))
@@ -81,7 +102,10 @@ def write_command(run, args, accel):
     """The script L1's init sources: variables and the command line."""
     env = {"LAB_CONFIG": args.config, "LAB_IOMMU": int(args.iommu),
            "LAB_ACCEL": accel, "LAB_SHELL": int(args.shell),
+           "LAB_NIC": args.nic,
            "HOST_MAC": HOST_MAC, "PEER_MAC": PEER_MAC}
+    if args.wires == 2:
+        env.update({"HOST2_MAC": HOST2_MAC, "PEER2_MAC": PEER2_MAC})
     env.update((key, os.environ[key]) for key in PASSED_ON
                if os.environ.get(key))
     with open(run + "/command", "w") as f:
@@ -95,18 +119,87 @@ def share(tag, path, readonly):
             "multidevs=remap%s" % (path, tag, ",readonly=on" if readonly else "")]
 
 
-def wire(index, other, mac, sockets):
-    """One end of the wire: an igb alone on a root port (its VFs take the
-    function numbers behind it) and one of a pair of datagram sockets. The port
-    is of a speed at which Linux does not ask whether the link is active after
-    a reset of the bus: QEMU's never is."""
+def root_port(index):
+    """For one NIC alone: the VFs of an igb take the function numbers behind it.
+    The port is of a speed at which Linux does not ask whether the link is active
+    after a reset of the bus: QEMU's never is."""
     return ["-device", "pcie-root-port,id=port%d,chassis=%d,slot=%d,x-speed=5"
-            % (index, index + 1, index + 1),
+            % (index, index + 1, index + 1)]
+
+
+class Igb:
+    """A NIC that QEMU emulates, and one end of the wire: one of a pair of
+    datagram sockets."""
+
+    def __init__(self, index, other, mac, sockets):
+        self.args = root_port(index) + [
             "-netdev", "dgram,id=wire%d,local.type=unix,local.path=%s/wire%d,"
             "remote.type=unix,remote.path=%s/wire%d"
             % (index, sockets, index, sockets, other),
             "-device", "igb,bus=port%d,netdev=wire%d,mac=%s,romfile="
             % (index, index, mac)]
+
+    def start(self):
+        pass
+
+    def end(self):
+        return []
+
+
+class Ixgbe:
+    """A NIC that is a process of ours (lab/nic82599), which QEMU reaches by
+    vfio-user. It has the memory of the host mapped, and the same sockets as
+    wire. L1 gives it orders by the port "nic"."""
+
+    def __init__(self, index, other, mac, sockets, log, pcap):
+        self.log = log + ".nic82599"
+        self.socket = "%s/nic%d" % (sockets, index)
+        self.command = [
+            BUILD + "/nic82599/nic82599", "--socket", self.socket,
+            "--control", self.socket + ".control", "--mac", mac,
+            "--wire", "%s/wire%d,%s/wire%d" % (sockets, index, sockets, other)]
+        if pcap:
+            self.command += ["--pcap", log + ".pcap"]
+        # A reply that is late would read as all-ones: better that all waits.
+        device = {"driver": "vfio-user-pci", "bus": "port%d" % index,
+                  "socket": {"type": "unix", "path": self.socket},
+                  "x-msg-timeout": 60000}
+        self.args = root_port(index) + [
+            "-device", json.dumps(device),
+            "-chardev", "socket,id=nic%d,path=%s.control" % (index, self.socket),
+            "-device", "virtserialport,chardev=nic%d,name=nic" % index]
+        self.process = None
+
+    def start(self):
+        if not os.path.exists(self.command[0]):
+            sys.exit("lab: %s is missing: run lab/tools" % self.command[0])
+        if os.path.exists(self.socket):    # of one before
+            os.unlink(self.socket)
+        with open(self.log, "w") as log:
+            self.process = subprocess.Popen(
+                self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        end = time.monotonic() + 10
+        while not os.path.exists(self.socket):
+            if self.process.poll() is not None or time.monotonic() > end:
+                sys.exit("lab: the NIC does not start, see %s" % self.log)
+            time.sleep(0.02)
+
+    def end(self):
+        """It ends when QEMU has. What is said against the run."""
+        try:
+            status = self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            return ["the NIC did not end"]
+        with open(self.log, errors="replace") as f:
+            lines = f.read().splitlines()
+        said = [x for x in lines if x.startswith("nic82599: ASSERTION")]
+        if status == 0:
+            return []
+        if status == 1 and said:
+            return ["%s (in all: %s)" % (said[0], lines[-1].split()[-1])]
+        return ["the NIC died (%d)" % status]
 
 
 def port(name, path):
@@ -114,18 +207,32 @@ def port(name, path):
             "-device", "virtserialport,chardev=%s,name=%s" % (name, name)]
 
 
-def qemu_command(args, accel, run, sockets, console_log):
+def kernel_arguments(args):
+    """The kernel, and what it needs to find the root: nothing, or an initramfs that
+    has its modules and, as lab/deb/host has seen to, a way to mount that."""
+    if args.installed:
+        kernels = glob.glob(BUILD + "/deb/host/boot/vmlinuz-*")
+        if not kernels:
+            sys.exit("lab: no kernel is installed in build/deb/host: "
+                     "run make deb && lab/deb/host install")
+        initrd = kernels[0].replace("/vmlinuz-", "/initrd.img-")
+        return ["-kernel", kernels[0], "-initrd", initrd], "boot=l1 "
     kernel = "%s/kernel-%s/arch/x86/boot/bzImage" % (BUILD, args.config)
     if not os.path.exists(kernel):
         sys.exit("lab: %s is missing: run lab/kernel %s" % (kernel, args.config))
+    return ["-kernel", kernel], ""
+
+
+def qemu_command(args, accel, run, sockets, console_log, nics):
+    kernel, boot_append = kernel_arguments(args)
 
     # The kernel mounts the root itself; the rest of init is in the repository.
     init = ("mount -t 9p -o trans=virtio,version=9p2000.L,msize=524288,"
             "cache=loose,ro src /src && exec /src/lab/l1/init")
     append = ("console=ttyS0 root=l1root rootfstype=9p rootflags=trans=virtio,"
               "version=9p2000.L,msize=524288,cache=loose ro panic=-1 "
-              "oops=panic log_buf_len=8M %s%s%s init=/bin/bash -- -c \"%s\""
-              % (TCG_APPEND if accel == "tcg" else "",
+              "oops=panic log_buf_len=8M %s%s%s%s init=/bin/bash -- -c \"%s\""
+              % (boot_append, TCG_APPEND if accel == "tcg" else "",
                  "intel_iommu=on iommu.strict=1 " if args.iommu else "",
                  args.append, init))
 
@@ -137,6 +244,8 @@ def qemu_command(args, accel, run, sockets, console_log):
         # takes each address of the kernel for a wild one.
         cpu += ",-la57"
     machine = "q35"
+    if args.nic == "ixgbe":
+        machine += ",memory-backend=memory"    # which that can map
     if args.iommu:
         machine += ",kernel-irqchip=split"
     console = ("stdio,id=console,signal=off" if args.shell else
@@ -146,7 +255,9 @@ def qemu_command(args, accel, run, sockets, console_log):
            "-no-reboot", "-display", "none", "-M", machine,
            "-accel", "tcg,thread=multi" if accel == "tcg" else accel,
            "-cpu", cpu, "-smp", "2", "-m", "2G",
-           "-kernel", kernel, "-append", append]
+           *kernel, "-append", append]
+    if args.nic == "ixgbe":
+        cmd += ["-object", "memory-backend-memfd,id=memory,size=2G,share=on"]
     if args.iommu:
         cmd += ["-device", "intel-iommu,intremap=on,caching-mode=on"]
     cmd += ["-chardev", "%s,logfile=%s" % (console, console_log),
@@ -156,7 +267,8 @@ def qemu_command(args, accel, run, sockets, console_log):
     cmd += port("verdict", run + "/verdict") + port("output", run + "/output")
     cmd += share("l1root", "/l1root", True) + share("src", SRC, True)
     cmd += share("run", run, False)
-    cmd += wire(0, 1, HOST_MAC, sockets) + wire(1, 0, PEER_MAC, sockets)
+    for nic in nics:
+        cmd += nic.args
     return cmd + shlex.split(args.qemu)
 
 
@@ -254,11 +366,20 @@ def boot(args, accel):
         os.makedirs(path)
     write_command(run, args, accel)
 
+    host = (Ixgbe(0, 1, HOST_MAC, sockets, log, args.pcap)
+            if args.nic == "ixgbe" else Igb(0, 1, HOST_MAC, sockets))
+    nics = [host, Igb(1, 0, PEER_MAC, sockets)]
+    if args.wires == 2:
+        nics += [Igb(2, 3, HOST2_MAC, sockets), Igb(3, 2, PEER2_MAC, sockets)]
+    against = []
+
     start = time.monotonic()
     with open(log + ".qemu", "w") as qemu_log:
-        cmd = qemu_command(args, accel, run, sockets, log + ".console")
+        cmd = qemu_command(args, accel, run, sockets, log + ".console", nics)
         qemu_log.write(shlex.join(cmd) + "\n")
         qemu_log.flush()
+        for nic in nics:
+            nic.start()
         qemu = subprocess.Popen(
             cmd, stdin=None if args.shell else subprocess.DEVNULL,
             stdout=None if args.shell else qemu_log, stderr=qemu_log)
@@ -267,13 +388,15 @@ def boot(args, accel):
         finally:
             qemu.kill()
             qemu.wait()
+            for nic in nics:
+                against += nic.end()
 
     if os.path.exists(run + "/output"):
         shutil.copy(run + "/output", log + ".output")
     tests, metrics, last = read_verdict(run)
     result = {
         "name": args.name, "config": args.config, "iommu": args.iommu,
-        "accel": accel, "command": args.command,
+        "nic": args.nic, "accel": accel, "command": args.command,
         "cpu_flags_removed": CPU_FLAGS_REMOVED,
         "seconds": round(time.monotonic() - start, 1),
         "tests": tests, "metrics": metrics, "reasons": []}
@@ -285,6 +408,7 @@ def boot(args, accel):
     else:
         result.update(last)
         del result["verdict"]
+    result["reasons"] += against
     result["result"] = "pass" if not result["reasons"] else "fail"
     return result
 
@@ -301,8 +425,9 @@ def find_accel():
         return open(note).read().strip()
     print("lab: trying KVM (once for this machine, up to 20 s)", flush=True)
     probe = argparse.Namespace(
-        config="plain", iommu=False, name="probe-kvm", timeout=20, append="",
-        qemu="", shell=False, sysrq=False, command=["test", "-e", "/dev/kvm"])
+        config="plain", iommu=False, nic="igb", wires=1, name="probe-kvm", timeout=20,
+        append="", qemu="", installed=False, shell=False, sysrq=False,
+        command=["test", "-e", "/dev/kvm"])
     accel = "kvm" if boot(probe, "kvm")["result"] == "pass" else "tcg"
     print("lab: using %s" % accel, flush=True)
     with open(note, "w") as f:
@@ -314,7 +439,7 @@ def logs(args, attempt=None):
     """Those of the run, or of an attempt of it that was repeated: NAME.1.*"""
     name = args.name if attempt is None else "%s.%d" % (args.name, attempt)
     return ["%s/log/%s.%s" % (BUILD, name, suffix)
-            for suffix in ("output", "console", "qemu")]
+            for suffix in ("output", "console", "qemu", "nic82599")]
 
 
 def tcg_asserted(args, result):
@@ -325,13 +450,27 @@ def tcg_asserted(args, result):
                 not any(t["result"] == "fail" for t in result["tests"]))
 
 
+def in_spin_lock(address):
+    """Is that, in the kernel that is a guest's as well, where one waits for a lock?"""
+    path = BUILD + "/kernel-plain/System.map"
+    if not os.path.exists(path):
+        return False
+    with open(path) as f:
+        symbols = sorted((int(line.split()[0], 16), line.split()[2]) for line in f)
+    before = [name for start, name in symbols if start <= address]
+    return before[-1:] == ["queued_spin_lock_slowpath"]
+
+
 def tcg_injected_twice(args, result):
-    """A guest was lost, and that is what its last words say."""
+    """A guest was lost, and that is what its last words or its registers say."""
     path = "%s/log/%s.output" % (BUILD, args.name)
     if result["result"] == "pass" or not os.path.exists(path):
         return False
     with open(path, errors="replace") as f:
-        return bool(INJECTED_TWICE.search(f.read()))
+        text = f.read()
+    stands = ONE_CPU_STANDS.search(text)
+    return bool(INJECTED_TWICE.search(text) or
+                stands and in_spin_lock(int(stands.group(1), 16)))
 
 
 def lock(name):

@@ -52,6 +52,7 @@ def summarize(run):
         "result": run["result"],
         "reasons": run["reasons"],
         "kernel": metrics.get("kernel"),
+        "nic": run["nic"],
         "accel": run["accel"],
         "cpu_flags_removed": run["cpu_flags_removed"],
         "rx": {
@@ -100,8 +101,9 @@ def table(demo):
     row("TCP to the guest, Mbit/s *", tcp["tap"]["rx"], tcp["mp"]["rx"])
     row("TCP from the guest, Mbit/s *", tcp["tap"]["tx"], tcp["mp"]["tx"])
     row("UDP to the guest, Mbit/s *", udp["tap"]["rx"], udp["mp"]["rx"])
-    print("\n  kernel %s, NIC emulated, host CPU by %s without %s."
-          % (demo["kernel"], demo["accel"], ", ".join(demo["cpu_flags_removed"])))
+    print("\n  kernel %s, NIC emulated (%s), host CPU by %s without %s."
+          % (demo["kernel"], demo["nic"], demo["accel"],
+             ", ".join(demo["cpu_flags_removed"])))
     print("  * emulated: for the order of magnitude only.\n")
 
 

@@ -90,6 +90,15 @@ def queues():
         yield [text] + [show(costs[kind]) for costs in BENCH["queues"].values()]
 
 
+def ixgbe():
+    for kind, text in ("rx", "received"), ("tx", "sent"):
+        for size, other in sorted(BENCH["ixgbe"][kind].items(), key=lambda x: int(x[0])):
+            yield ["%s, %s bytes" % (text, size),
+                   show(BENCH["instructions_per_frame"][kind]["mp"][size]),
+                   show(BENCH["polls_per_frame"][kind]["mp"][size], 3),
+                   show(other["instructions"]), show(other["polls"], 3)]
+
+
 def memory():
     for m in sorted(BENCH["memory"], key=lambda m: PEERS.index(m["backend"])):
         yield [m["backend"], str(m["ring"]), STATES[m["state"]],
@@ -127,13 +136,18 @@ def prose(path, text, sentence, *values):
 
 
 def main():
-    per_frame = [show(RX[peer]["1514"]) for peer in PEERS]
-    error = show(100 * BENCH["repeat_error"], 1)
-    frame_error = show(100 * max(value for key, value in
-                                 BENCH["repeat_errors"].items()
-                                 if " rr " not in key), 1)
-    single = show(100 * max(w["max"] / w["min"] - 1
-                            for w in BENCH["windows"].values()), 0)
+    per_frame = {kind: [show(BENCH["instructions_per_frame"][kind][peer]["1514"])
+                        for peer in PEERS] for kind in ("rx", "tx")}
+    def error(tcp):
+        """By how many % two runs of the same differed at most."""
+        return show(100 * max(value for key, value in BENCH["repeat_errors"].items()
+                              if (" tcp" in key) == tcp), 1)
+
+    def single(tcp):
+        return show(100 * max(w["max"] / w["min"] - 1 for key, w in
+                              BENCH["windows"].items() if (" tcp" in key) == tcp), 0)
+
+    errors = error(False), error(True), single(False), single(True)
     idle = BENCH["idle_taken_off_per_frame"]
     ping = BENCH["request_response_instructions"]
 
@@ -147,6 +161,7 @@ def main():
                        (["Where", *PEERS], tcp()),
                        (["TCP sent", *PEERS], tcp_sent()),
                        (["Queues", *BENCH["queues"]], queues()),
+                       (["mp", "igb", "its polls", "ixgbe", "its polls"], ixgbe()),
                        (["Backend", "Ring", "State", "Pinned pages", "Allocated"],
                         memory())):
         texts[RST] = table(texts[RST], head, rows)
@@ -158,17 +173,19 @@ def main():
              "# with macvtap, # with tap", *(show(ping[p]["host"]) for p in PEERS)),
             (RST, "(# instructions for each received frame, # for each sent",
              show(idle["rx"]["mp"]["1514"]), show(idle["tx"]["mp"]["1514"])),
-            (RST, "two runs, of host and guest, differed by # % at most, without "
-             "ping by # %, single windows of the same by # %", error, frame_error,
-             single),
+            (RST, "two runs, of host and guest, differed by # % at most, those of "
+             "TCP by # %; single windows of the same by # % and # %", *errors),
             (README, "1514 bytes costs # with mp, # with macvtap in passthru mode "
-             "and # with tap", *per_frame),
+             "and # with tap", *per_frame["rx"]),
+            (README, "sent one # with mp, # with macvtap and # with tap",
+             *per_frame["tx"]),
             (README, "# instructions a byte with mp, and # with tap",
              show(both("mp"), 2), show(both("tap"), 2)),
-            (README, "two runs differed by # % at most, single windows of the same "
-             "by # %", error, single),
+            (README, "two runs differed by # % at most, those of TCP by # %",
+             *errors[:2]),
             (COVER, "1514 bytes: #, with macvtap in passthru mode #, with tap and "
-             "a bridge #", *per_frame),
+             "a bridge #", *per_frame["rx"]),
+            (COVER, "sent: #, with macvtap #, with tap #", *per_frame["tx"]),
             (COVER, "host and guest together execute #, with tap #",
              show(both("mp"), 2), show(both("tap"), 2))):
         texts[path] = prose(path, texts[path], sentence, *values)

@@ -9,6 +9,7 @@ a kind. For frames and "rr" (ping) the figures are those of all together; for TC
 those of the window with the median cost.
 
 report.py summary NAME             NAME.json and the tables; of "bench", a picture
+report.py quick NAME               a table of one run of it
 report.py top NAME BACKEND KIND SIZE [guest]  the functions of one window
 report.py compare OLD NEW          two such files side by side
 """
@@ -40,7 +41,7 @@ STAGES = (
     ("mpassthru", r"mp_|mpassthru_|netdev_mp_"),
     ("copy", r"rep_movs|_?copy_|__copy_|memcpy|simple_copy|skb_copy|csum_|"
              r"fault_in_"),
-    ("driver", r"igb_|eth_type|napi_|__napi|net_rx_action|dma_|dev_gro|gro_|"
+    ("driver", r"igb_|ixgbe_|eth_type|napi_|__napi|net_rx_action|dma_|dev_gro|gro_|"
                r"inet_gro|udp4?_gro|tcp4?_gro|skb_gro|virtnet_|virtqueue_|"
                r"receive_mergeable|receive_buf|skb_page_frag|vring_|start_xmit|"
                r"page_to_skb|try_fill_recv|detach_buf|sg_init|is_vmalloc"),
@@ -112,7 +113,8 @@ EVENTS = {
                    r"napi_alloc_skb|__page_frag_alloc_align)$",
     "pins": r"(pin_user_pages|pin_user_pages_remote|gup_fast_fallback)$",
     "maps": r"(dma_map_phys|__dma_map_sg_attrs)$",
-    "interrupts": r"(igb_msix_ring|igb_msix_other|igb_intr\w*)$",
+    "polls": r"(igb|ixgbe)_poll$",
+    "interrupts": r"(igb_msix_ring|igb_msix_other|igb_intr\w*|ixgbe_msix_\w+)$",
     "guest_interrupts": r"irqfd_wakeup$",
     "guest_kicks": r"ioeventfd_write$",
 }
@@ -292,6 +294,15 @@ def copied(name):
     return found
 
 
+def ixgbe(name):
+    """mp on the other NIC: (direction, size) and how often it was polled."""
+    found, _ = windows(name + "-ixgbe")
+    return {kind: {size: {"instructions": per(window.total(), window.frames, 1),
+                          "polls": per(window.events["polls"], window.frames, 4)}
+                   for (_, of, size), window in sorted(found.items()) if of == kind}
+            for kind in ("rx", "tx")}
+
+
 def summarize(name):
     runs, costs = zip(*(windows("%s-%d" % (name, n)) for n in (1, 2)))
     if runs[0].keys() != runs[1].keys():
@@ -358,6 +369,7 @@ def summarize(name):
             for backend in PEERS},
         "queues": {n: {kind: host("mp-" + n, kind, "1514")
                        for kind in ("rx", "tx")} for n in QUEUES},
+        "ixgbe": ixgbe(name),
         "memory": load(name + "-memory")["metrics"]["memory"],
         "repeat_error": max(errors.values()), "repeat_errors": errors,
         "windows": spread,
@@ -413,6 +425,13 @@ def tables(bench):
     head("queues", QUEUES)
     for kind, text in ("rx", "received"), ("tx", "sent"):
         row("1514 bytes %s" % text, [bench["queues"][n][kind] for n in QUEUES])
+    head("mp on another NIC", ("igb", "polls", "ixgbe", "polls"))
+    for kind, text in ("rx", "received"), ("tx", "sent"):
+        for size, other in bench["ixgbe"][kind].items():
+            row("%s bytes %s" % (size, text),
+                [bench["instructions_per_frame"][kind]["mp"][size],
+                 bench["polls_per_frame"][kind]["mp"][size],
+                 other["instructions"], other["polls"]])
     print("\n  %-10s %6s %6s %14s %14s" % ("memory", "ring", "", "pinned pages",
                                           "allocated, kB"))
     for m in bench["memory"]:
@@ -448,6 +467,20 @@ def top(name, backend, kind, size, part="host"):
     window = windows(name + "-1")[0][backend, kind, size]
     for name, insns in getattr(window, part).most_common(60):
         print("  %8.3f %-11s %s" % (insns / window.frames, stage_of(name), name))
+
+
+def quick(name):
+    """One run, whatever of it there is."""
+    found, costs = windows(name + "-1")
+    print("\n  %-24s%10s%10s%10s%10s" % ("a frame (byte of TCP)", "host",
+                                         "least", "most", "guest"),
+          "     polls")
+    for (backend, kind, size), window in sorted(found.items()):
+        each_of = costs[backend, kind, size]
+        row("%s %s %s" % (backend, kind, "" if size == "0" else size),
+            [cost(window), min(each_of), max(each_of),
+             window.guest_total() / window.frames,
+             window.events["polls"] / window.frames])
 
 
 def figures(bench):
@@ -519,6 +552,8 @@ def main():
         return top(*sys.argv[2:7])
     if sys.argv[1:2] == ["compare"]:
         return compare(*sys.argv[2:4])
+    if sys.argv[1:2] == ["quick"]:
+        return quick(sys.argv[2])
     bench = summarize(sys.argv[2])
     with open("%s%s.json" % (RESULTS, sys.argv[2]), "w") as f:
         json.dump(bench, f, indent=1)

@@ -31,6 +31,25 @@ mark() {
 	echo mark >/proc/sys/kernel/domainname
 }
 
+# An interrupt for the first frame of a burst, few for the rest: left to itself, their
+# number is the emulation's whim. (Above 8191 µs igb's register EITR holds other times
+# than ethtool was told; with more than this, TCP does not reach its rate. ixgbe's
+# holds 1022 µs, of which ethtool says nothing for transmit: they have one vector.)
+moderated() {
+	case $LAB_NIC in
+	igb) ethtool -C eth0 rx-usecs 2000 tx-usecs 2000 ;;
+	*) ethtool -C eth0 rx-usecs 1022 ;;
+	esac
+}
+
+# The default of either, which adapts to the load: it is not 3, or 1, µs.
+adaptive() {
+	case $LAB_NIC in
+	igb) ethtool -C eth0 rx-usecs 3 tx-usecs 3 ;;
+	*) ethtool -C eth0 rx-usecs 1 ;;
+	esac
+}
+
 pin_irqs() {
 	local irq
 
@@ -189,13 +208,13 @@ run_tx() {
 
 # flows mp-N: what several queues cost, beside one of the same traffic.
 flows() {
-	ethtool -C eth0 rx-usecs 2000 tx-usecs 2000
+	moderated
 	run_rx "$1" 1514 -
 	run_tx "$1" 1514 -
 	run_idle "$1" && run_idle "$1" &&
 	rounds run_rx "$1" 1514 &&
 	rounds run_tx "$1" 1514 || return 1
-	ethtool -C eth0 rx-usecs 3 tx-usecs 3
+	adaptive
 }
 
 # tcp OPTION...: bytes, and Mbit/s, of TCP to the guest.
@@ -212,10 +231,10 @@ run_tcp() {
 	local backend=$1 bytes mbps
 
 	begin rx
-	read -r bytes mbps < <(tcp -b 320M -t "$2")
+	read -r bytes mbps < <(tcp -b 160M -t "$2")
 	end rx
-	[ "${mbps:-0}" -ge 310 ] ||
-		disturbed "TCP at ${mbps:-0} of 320 Mbit/s" || return 1
+	[ "${mbps:-0}" -ge 155 ] ||
+		disturbed "TCP at ${mbps:-0} of 160 Mbit/s" || return 1
 	window "$backend" tcp 0 "$bytes" "$took" "$copied"
 }
 
@@ -224,10 +243,10 @@ run_tcp_tx() {
 	local backend=$1 bytes mbps
 
 	begin tx
-	read -r bytes mbps < <(tcp -R -b 240M -t "$2")
+	read -r bytes mbps < <(tcp -R -b 120M -t "$2")
 	end tx
-	[ "${mbps:-0}" -ge 230 ] ||
-		disturbed "TCP sent at ${mbps:-0} of 240 Mbit/s" || return 1
+	[ "${mbps:-0}" -ge 115 ] ||
+		disturbed "TCP sent at ${mbps:-0} of 120 Mbit/s" || return 1
 	window "$backend" tcp_tx 0 "$bytes" "$took" "$copied"
 }
 
@@ -263,11 +282,7 @@ rounds() {
 traffic() {
 	local backend=$1 size
 
-	# An interrupt for the first frame of a burst, few for the rest: left to
-	# itself, their number is the emulation's whim. (Above 8191 µs the NIC's
-	# register EITR holds other times than ethtool was told; with more than
-	# this, TCP does not reach its rate.)
-	ethtool -C eth0 rx-usecs 2000 tx-usecs 2000
+	moderated
 	# What memory is touched for the first time costs only now.
 	run_tcp - 2
 	run_rx "$backend" 1514 -
@@ -279,10 +294,11 @@ traffic() {
 		rounds run_rx "$backend" "$size" &&
 		rounds run_tx "$backend" "$size" || return 1
 	done
+	# The model of an 82599 is a process that has no CPU of its own.
+	[ "$LAB_NIC" = igb ] || return 0
 	rounds run_tcp "$backend" 6 &&
 	rounds run_tcp_tx "$backend" 6 || return 1
-	# igb's default, which adapts to the load; it is not 3 µs.
-	ethtool -C eth0 rx-usecs 3 tx-usecs 3
+	adaptive
 	rounds run_rr "$backend" 2500
 }
 
@@ -298,7 +314,7 @@ apart() {
 		exits=$(($(cat /sys/kernel/debug/kvm/exits) - exits))
 		echo "bench: $exits exits of an idle guest in a second"
 		# Two for each tick: the interrupt, and to be idle again.
-		[ $exits -ge $((225 * ${GUEST_QUEUES:-1})) ] || return 0
+		[ $exits -ge 245 ] || return 0
 		guest_monitor stop >/dev/null
 		sleep 0.003
 		guest_monitor cont >/dev/null
@@ -323,7 +339,8 @@ measure() {
 		guest_start "${backend%-*}" 7.3 -name guest,debug-threads=on &&
 	ping_peer >/dev/null || return 1
 	pin
-	[ "$what" != count ] || apart || return 1
+	# Of several CPUs of a guest one or the other does, always.
+	[ "$what" != count ] || [ "${GUEST_QUEUES:-1}" -gt 1 ] || apart || return 1
 	case $backend in
 	mp-*) flows "$backend" ;;
 	*) traffic "$backend" ;;
@@ -346,13 +363,13 @@ measure_af_xdp() {
 		# The queue was restarted, and with it the link.
 		pin_irqs eth0 2
 		wait_for 20 grep -q 1 /sys/class/net/eth0/carrier
-		ethtool -C eth0 rx-usecs 2000 tx-usecs 2000
+		moderated
 		run_rx af_xdp 1514 -
 		for size in $SIZES; do
 			run_idle af_xdp &&
 			rounds run_rx af_xdp "$size" || status=1
 		done
-		ethtool -C eth0 rx-usecs 3 tx-usecs 3
+		adaptive
 	else
 		cat /lab/xsk
 		status=1

@@ -12,6 +12,12 @@ BAD+='|kmemleak: [0-9]+ new|ODEBUG:|page_pool.*stalled'
 BAD+='|Detected Tx Unit Hang|NETDEV WATCHDOG:|transmit queue [0-9]+ timed out'
 BAD+='|does not stop, resetting|: Hardware Error|TX DMA map failed'
 BAD+='|malformed Tx packet detected'
+# And ixgbe, some of it in the words of an igb that resets for a good reason.
+BAD+='|ixgbe .*(Adapter removed|Reset adapter|initiating reset|resetting adapter'
+BAD+='|within the polling|primary disable timed out|HW Init failed|Link setup failed'
+BAD+='|link_config FAILED|register writes incomplete|(test|check) reg .* failed'
+BAD+='|reg .* test failed|failed STATUS register test|Checksum Is Not Valid'
+BAD+='|does not stop|Malicious Driver|Failed to allocate MSI)'
 
 # kmemleak reports an object that two scans in a row found no pointer to. That it
 # has given up is no good sign either.

@@ -6,27 +6,34 @@ trap '' PIPE
 
 GUEST_IP=10.9.0.3
 GUEST_DIR=/tmp/guest
+# The host has run the KUnit suites; in a guest of the same kernel they cost seconds.
+GUEST_PARAMETERS="console=ttyS0 loglevel=5 panic=-1 oops=panic kunit.enable=0"
+GUEST_WRAP=()
 
-# The way the guest's frames go: a tap in a bridge with the NIC, or the mp
-# device bound to it. Either way eth0 is all of the guest's wire.
+# backend_setup tap|macvtap|mp [NIC]: the way the guest's frames go: a tap in a
+# bridge with the NIC, or the mp device bound to it. Either way eth0, or the NIC, is
+# all of the guest's wire.
 backend_setup() {
+	local nic=${2:-eth0}
+	local n=${nic#eth}
+
 	# For guest_evidence. The bench counts what is executed, and goes without.
 	[ "$LAB_CONFIG" = bench ] ||
 		echo 1 >/sys/kernel/tracing/events/kvm/kvm_exit/enable
 	case $1 in
 	tap)
-		ip link add br0 type bridge
-		ip link set eth0 master br0 up
-		ip tuntap add tap0 mode tap vnet_hdr
-		ip link set tap0 master br0 up
-		ip link set br0 up
+		ip link add "br$n" type bridge
+		ip link set "$nic" master "br$n" up
+		ip tuntap add "tap$n" mode tap vnet_hdr
+		ip link set "tap$n" master "br$n" up
+		ip link set "br$n" up
 		;;
 	macvtap)
-		ip link set eth0 up
-		ip link add link eth0 name mv0 type macvtap mode passthru
+		ip link set "$nic" up
+		ip link add link "$nic" name "mv$n" type macvtap mode passthru
 		# As many frames may wait as with tap.
-		ip link set mv0 txqueuelen 1000 up
-		exec 9<>"/dev/tap$(cat /sys/class/net/mv0/ifindex)"
+		ip link set "mv$n" txqueuelen 1000 up
+		exec 9<>"/dev/tap$(cat "/sys/class/net/mv$n/ifindex")"
 		;;
 	mp)
 		command -v mpctl >/dev/null || return 1
@@ -35,49 +42,91 @@ backend_setup() {
 	esac
 }
 
+# backend_teardown tap|macvtap|mp [NIC]: what that has set up. The NIC is down then,
+# or up as mpctl leaves it.
 backend_teardown() {
+	local nic=${2:-eth0}
+	local n=${nic#eth}
+
 	case $1 in
 	tap)
-		ip link del tap0
-		ip link del br0
-		ip link set eth0 nomaster down
+		ip link del "tap$n"
+		ip link del "br$n"
+		ip link set "$nic" nomaster down
 		;;
 	macvtap)
 		exec 9>&-
-		ip link del mv0
-		ip link set eth0 down
+		ip link del "mv$n"
+		ip link set "$nic" down
 		;;
 	esac
 }
 
-# guest_start tap|macvtap|mp 7.3|debian [QEMU ARGUMENT ...]: until it answers. With
-# GUEST_STATE, a file of guest_save, it goes on from there; with GUEST_QUEUES it has so
-# many CPUs and queues, of mp. A guest that is lost is a failure, whatever lost it:
-# there is no second try.
+# guest_start tap|macvtap|mp|helper 7.3|debian[-pmd]|debian-6.1|rom [QEMU ARGUMENT]...:
+# until it answers; "helper" is mp, whose descriptor QEMU has mpctl make; "rom" is
+# what its NIC finds, by the option ROM that QEMU has for it. With GUEST_STATE, a file
+# of guest_save, it goes on from there; with GUEST_QUEUES it has so many CPUs and
+# queues, of mp. GUEST_NET is more of the device, GUEST_NETDEV of what is behind,
+# GUEST_APPEND of the kernel's parameters; GUEST_VHOST=off, and GUEST_WRAP is a command
+# that executes QEMU. A guest that is lost is a failure, whatever lost it: there is no
+# second try.
 guest_start() {
+	guest_launch "$@" || return
+	guest_monitor cont >/dev/null
+	if [ "${GUEST_STATE:-}" ]; then
+		guest_woken
+	else
+		guest_expect 90 @ready
+	fi
+}
+
+# guest_woken: does it answer? The first character after a migration gets lost.
+guest_woken() {
+	printf ' true\n' >&7 && guest_expect 60 @exit
+}
+
+# guest_launch BACKEND KERNEL [QEMU ARGUMENT]...: as guest_start, but it does not run.
+# With GUEST_INCOMING, an address, it waits for another's state there, and runs on its
+# own when it has that. GUEST_NIC is the NIC in the place of eth0, GUEST_MAC the guest's
+# address, and with GUEST_SHARE its descriptor is that of the process of this number, in
+# the place of one bound for it.
+guest_launch() {
 	local backend=$1 kernel=$2 image netdev device mac=52:54:00:12:00:03
-	local wrap=() queues=${GUEST_QUEUES:-1}
+	local wrap=() boot=() queues=${GUEST_QUEUES:-1} incoming=${GUEST_INCOMING:-}
+	local nic=${GUEST_NIC:-eth0} held=(-S)
+	local n=${nic#eth}
 
 	shift 2
-	image=/src/build/guest/vmlinuz-debian
-	if [ "$kernel" != debian ]; then
+	image=/src/build/guest/vmlinuz-${kernel%-pmd}
+	if [ "$kernel" = 7.3 ]; then
 		# A debug kernel tests the host; the guest need not be slow.
 		image=/src/build/kernel-${LAB_CONFIG/debug/plain}/arch/x86/boot/bzImage
 	fi
+	[ "$kernel" = rom ] ||
+		boot=(-kernel "$image" -initrd "/src/build/guest/initramfs-$kernel"
+			-append "$GUEST_PARAMETERS ${GUEST_APPEND:-}")
 	case $backend in
 	tap)
-		netdev=tap,id=n0,ifname=tap0,script=no,downscript=no,vhost=on ;;
+		netdev=tap,id=n0,ifname=tap$n,script=no,downscript=no ;;
 	macvtap)
-		netdev=tap,id=n0,fd=9,vhost=on
-		mac=$(cat /sys/class/net/mv0/address) ;;
+		netdev=tap,id=n0,fd=9
+		mac=$(cat "/sys/class/net/mv$n/address") ;;
 	mp)
-		wrap=(mpctl bind eth0 --)
-		netdev=tap,id=n0,fd=%fd,vhost=on
+		wrap=(mpctl bind "$nic" --)
+		[ -z "${GUEST_SHARE:-}" ] ||
+			wrap=(mpctl share "$nic" --pid "$GUEST_SHARE" --)
+		netdev=tap,id=n0,fd=%fd
 		mac=%mac ;;
+	helper)
+		netdev=tap,id=n0,helper=/src/build/bin/mpctl,br=$nic ;;
 	esac
-	device=virtio-net-pci,netdev=n0,mac=$mac,romfile=${GUEST_NET:+,$GUEST_NET}
+	netdev+=,vhost=${GUEST_VHOST:-on}${GUEST_NETDEV:+,$GUEST_NETDEV}
+	mac=${GUEST_MAC:-$mac}
+	device=virtio-net-pci,netdev=n0,mac=$mac${GUEST_NET:+,$GUEST_NET}
+	[ "$kernel" = rom ] || device+=,romfile=
 	if [ "$queues" -gt 1 ]; then
-		wrap=(mpctl bind eth0 --queues "$queues" --)
+		[ "${GUEST_SHARE:-}" ] ||
+			wrap=(mpctl bind "$nic" --queues "$queues" --)
 		netdev=${netdev/fd=%fd/fds=%fds}
 		device+=,mq=on,vectors=$((2 * queues + 2))
 	fi
@@ -86,34 +135,28 @@ guest_start() {
 	# is that of the notification.
 	[ "$LAB_ACCEL" != tcg ] || device+=,modern-pio-notify=on
 
-	mkdir -p $GUEST_DIR
-	rm -f $GUEST_DIR/*
-	# Held until its CPU has its place. What ends it stops it: then it can be
-	# looked at (guest_evidence).
-	"${wrap[@]}" qemu-system-x86_64 -nodefaults -no-user-config -S \
+	mkdir -p "$GUEST_DIR"
+	rm -f "$GUEST_DIR"/*
+	[ -z "${GUEST_STATE:-}" ] || incoming="exec:cat $GUEST_STATE"
+	# Held until its CPU has its place, or for another's state. What ends it stops
+	# it: then it can be looked at (guest_evidence).
+	[ -z "${GUEST_INCOMING:-}" ] || held=()
+	"${wrap[@]}" "${GUEST_WRAP[@]}" qemu-system-x86_64 -nodefaults -no-user-config \
+		"${held[@]}" ${incoming:+-incoming "$incoming"} \
 		-action reboot=shutdown,shutdown=pause \
 		-display none -M q35 -accel kvm -cpu host -smp "$queues" -m 256M \
-		-kernel "$image" -initrd "/src/build/guest/initramfs-$kernel" \
-		-append "console=ttyS0 loglevel=5 panic=-1 oops=panic ${GUEST_APPEND:-}" \
+		"${boot[@]}" \
 		-chardev file,id=serial,path=$GUEST_DIR/console \
 		-serial chardev:serial \
 		-chardev socket,id=command,path=$GUEST_DIR/command,server=on,wait=off \
 		-serial chardev:command \
 		-qmp unix:$GUEST_DIR/monitor,server=on,wait=off \
-		${GUEST_STATE:+-incoming "exec:cat $GUEST_STATE"} \
-		-netdev "$netdev" -device "$device" "$@" 3>&- \
+		"$@" -netdev "$netdev" -device "$device" 3>&- \
 		>$GUEST_DIR/qemu 2>&1 &
 	QEMU_PID=$!
 	if ! wait_for 20 guest_listens || ! guest_connect || ! guest_place; then
 		guest_evidence "QEMU does not start"
 		return 1
-	fi
-	guest_monitor cont >/dev/null
-	if [ "${GUEST_STATE:-}" ]; then
-		# The first character after a migration gets lost.
-		printf ' true\n' >&7 && guest_expect 60 @exit
-	else
-		guest_expect 90 @ready
 	fi
 }
 
@@ -155,7 +198,7 @@ guest_state() {
 	esac
 }
 
-# guest_stuck: does a thread of QEMU stay in mp, vhost or igb, or a vhost worker
+# guest_stuck: does a thread of QEMU stay in mp, vhost or the driver, or a vhost worker
 # run on and on (of which there is no stack)? An idle one is in vhost_task_fn().
 guest_stuck() {
 	local look
@@ -163,7 +206,7 @@ guest_stuck() {
 	for look in 1 2 3; do
 		[ "$look" = 1 ] || sleep 1
 		guest_stacks | grep -v vhost_task_fn |
-			grep -qE '\<(mp|mpassthru|vhost|igb)_|^guest: vhost-[0-9]* \(R' ||
+			grep -qE '\<(mp|mpassthru|vhost|igb|ixgbe)_|^guest: vhost-[0-9]* \(R' ||
 			return 1
 	done
 }
@@ -212,6 +255,11 @@ guest_saved() {
 
 guest_monitor() {
 	python3 -SE /src/lab/l1/qmp.py $GUEST_DIR/monitor "$1"
+}
+
+# guest_qmp COMMAND [ARGUMENTS]: of QMP; arguments and reply are JSON.
+guest_qmp() {
+	python3 -SE /src/lab/l1/qmp.py $GUEST_DIR/monitor "$1" "${2:-{\}}"
 }
 
 # QEMU has the command port up, or is gone already.
@@ -316,9 +364,16 @@ guest_kill() {
 	guest_complains
 	kill -KILL "$QEMU_PID" 2>/dev/null
 	wait "$QEMU_PID" 2>/dev/null
-	exec 6<&- 7>&-
-	wait "${GUEST_PID:-}" 2>/dev/null
+	guest_disconnect
 }
+
+# From the command port. It has an end for us only, what others inherited of it does
+# not matter.
+guest_disconnect() {
+	exec 6<&- 7>&-
+	[ -z "${GUEST_PID:-}" ] || kill "$GUEST_PID"
+	wait "${GUEST_PID:-}"
+} 2>/dev/null
 
 # mp_counters [QUEUE]: the lines of fdinfo of QEMU's mp descriptor, "mp-NAME: VALUE".
 mp_counters() {

@@ -2,8 +2,9 @@
 # kunit.sh: built-in KUnit suites ran at boot; take over what they said.
 . /src/lab/l1/lib.sh
 
-for name in mpassthru_port mpassthru_fifo mpassthru_mem mpassthru_rx \
-	    mpassthru_offload mpassthru_tx igb_mp igb_mp_tx; do
+for name in mpassthru_port mpassthru_tap mpassthru_fifo mpassthru_mem \
+	    mpassthru_rx mpassthru_offload mpassthru_tx igb_mp igb_mp_tx \
+	    ixgbe_mp ixgbe_mp_tx; do
 	suite=/sys/kernel/debug/kunit/$name/results
 	if ! grep -q "^    ok " $suite; then
 		result "$name" fail "no such suite in this kernel, or no case passed"
@@ -17,7 +18,7 @@ for name in mpassthru_port mpassthru_fifo mpassthru_mem mpassthru_rx \
 		"    not ok "*|"not ok "*) outcome=fail ;;
 		*) continue ;;
 		esac
-		case_name=$(sed -E 's/^ *(not )?ok [0-9]+ //; s/ *#.*//' <<<"$line")
+		read -r case_name _ <<<"${line#*ok * }"
 		result "$name/$case_name" "$outcome"
 	done <$suite
 done

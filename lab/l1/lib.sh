@@ -6,24 +6,36 @@ emit() {
 	printf '%s\n' "$1" >&3
 }
 
-# json_string TEXT: quoted, with what JSON forbids escaped.
-json_string() {
-	local s=${1//\\/\\\\}
-
-	s=${s//\"/\\\"}
-	s=${s//$'\t'/ }
-	s=${s//$'\n'/\\n}
-	printf '"%s"' "${s//[[:cntrl:]]/}"
+# json_escape TEXT: it is in REPLY then, with what JSON forbids escaped.
+json_escape() {
+	REPLY=${1//\\/\\\\}
+	REPLY=${REPLY//\"/\\\"}
+	REPLY=${REPLY//$'\t'/ }
+	REPLY=${REPLY//$'\n'/\\n}
+	REPLY=${REPLY//[[:cntrl:]]/}
 }
 
-# result NAME pass|fail|skip [REMARK]: one test's outcome.
+# json_string TEXT: quoted.
+json_string() {
+	local REPLY
+
+	json_escape "$1"
+	printf '"%s"' "$REPLY"
+}
+
+# result NAME pass|fail|skip [REMARK]: one test's outcome. Without a fork, of which the
+# debug kernel makes ten a second.
 FAILED=0
 result_start=$SECONDS
 result() {
+	local REPLY name
+
 	echo "$2: $1${3:+ ($3)}"
-	emit "$(printf '{"name": %s, "result": "%s", "seconds": %d, "remark": %s}' \
-		"$(json_string "$1")" "$2" $((SECONDS - result_start)) \
-		"$(json_string "${3:-}")")"
+	json_escape "$1"
+	name=$REPLY
+	json_escape "${3:-}"
+	printf '{"name": "%s", "result": "%s", "seconds": %d, "remark": "%s"}\n' \
+		"$name" "$2" $((SECONDS - result_start)) "$REPLY" >&3
 	result_start=$SECONDS
 	[ "$2" != fail ] || FAILED=1
 }
@@ -33,11 +45,11 @@ metric() {
 }
 
 nic_with_mac() {
-	local dev
+	local file
 
-	for dev in /sys/class/net/*; do
-		if [ "$(cat "$dev/address")" = "$1" ]; then
-			echo "${dev##*/}"
+	for file in /sys/class/net/*/address; do
+		if [ "$(cat "$file")" = "$1" ]; then
+			basename "${file%/*}"
 			return
 		fi
 	done

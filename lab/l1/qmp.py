@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 """qmp.py SOCKET COMMAND: what QEMU's monitor says to a command for humans.
 
-By QMP, whose replies have an end. Debian packages no client for it.
+By QMP, whose replies have an end. Debian packages no client for it. With a third
+argument, the command is one of QMP's own and that its arguments, and the reply is
+JSON: qmp.py SOCKET query-migrate '{}'.
 """
 
 import json
@@ -27,11 +29,17 @@ def main():
             return {"error": {"desc": "QEMU has closed its monitor"}}
 
         execute("qmp_capabilities")
-        reply = execute("human-monitor-command",
-                        **{"command-line": sys.argv[2]})
+        if len(sys.argv) > 3:
+            reply = execute(sys.argv[2], **json.loads(sys.argv[3]))
+        else:
+            reply = execute("human-monitor-command",
+                            **{"command-line": sys.argv[2]})
     if "error" in reply:
         sys.exit("qmp: " + reply["error"]["desc"])
-    sys.stdout.write(reply["return"].replace("\r", ""))
+    if len(sys.argv) > 3:
+        print(json.dumps(reply["return"]))
+    else:
+        sys.stdout.write(reply["return"].replace("\r", ""))
 
 
 if __name__ == "__main__":

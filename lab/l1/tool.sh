@@ -100,14 +100,33 @@ check hears-filtered-given hears "guest nic group vlan" --filter \
 	--mac 02:11:22:33:44:55
 check leaves-nothing nic_mode_is 0 0
 
+# inherits NUMBER COMMAND...: the command has so many descriptors of mpctl, and no
+# socket, by which it could listen to all of the host's.
+inherits() {
+	local number=$1 got
+
+	shift
+	# shellcheck disable=SC2016 # of that shell
+	got=$("$@" -- sh -c 'ls -lU /proc/$$/fd' %fds 3>&-) || return
+	echo "$got"
+	[ "$(grep -c -e "-> /dev/net/mp" <<<"$got")" = "$number" ] &&
+		! grep -q -e "-> socket" <<<"$got"
+}
+check inherits inherits 1 mpctl bind eth0
+check inherits-filtered inherits 1 mpctl bind eth0 --filter
+check inherits-queues inherits 2 mpctl bind eth0 --queues 2
+
 # Not mpctl, which has still to set up what is bound.
 sleep_has_it() {
 	mpctl show eth0 | grep -q "^sleep, pid"
 }
 
-# holder OPTION...: a process that has eth0 bound; its number.
+# holder OPTION...: a process that has eth0 bound; its number is $!. It is "without",
+# if that is set, a capability.
+without=()
 holder() {
-	mpctl bind eth0 "$@" -- sh -c 'exec sleep 1000' %fd 3>&- >/dev/null 2>&1 &
+	"${without[@]}" mpctl bind eth0 "$@" -- sh -c 'exec sleep 1000' %fds 3>&- \
+		>/dev/null 2>&1 &
 	wait_for 10 sleep_has_it
 }
 
@@ -143,6 +162,93 @@ not_told() {
 	queue_get rx 0 && ! queue_get rx 0 | grep mpassthru
 }
 check queue-get told
+
+# let_go PID: kill it and see that the NIC is no more with it. There is no wait(1)
+# here: in a subshell, as that of check, bash waits for a child of its parent until
+# those of its own have ended, too.
+let_go() {
+	kill "$1"
+	wait_for 5 has_no_more "$1"
+}
+
+has_no_more() {
+	! nic_is_bound "$1"
+}
+
+# has_queue PID QUEUE
+has_queue() {
+	mpctl show eth0 | grep -q "^sleep, pid $1, fd [0-9]*, queue $2\$"
+}
+
+# sharer: a process beside the one that has it; its number is $sharer_pid.
+sharer() {
+	mpctl share eth0 -- sh -c 'exec sleep 1000' %fds >/dev/null 2>&1 3>&- &
+	sharer_pid=$!
+	wait_for 10 has_queue "$sharer_pid" 0
+}
+
+# What a second process has is the same descriptor, and what is received for it stays.
+shared() {
+	inherits 1 mpctl share eth0 && sharer || return
+	echo "process $sharer_pid beside $1"
+	says 1 "--pid $1 " mpctl share eth0 -- true %fd &&
+		grep -e "--pid $sharer_pid " "$say" &&
+		mpctl share eth0 --pid "$sharer_pid" -- true %fd &&
+		let_go "$1" && has_queue "$sharer_pid" 0 && nic_mode_is 1 0 &&
+		let_go "$sharer_pid" && wait_for 5 nic_mode_is 0 0 &&
+		! nic_is_bound
+}
+check share-none says 7 "such process has eth0" mpctl share eth0 --pid 1 -- true %fd
+check share-elsewhere says 7 "process has eth0" peer mpctl share eth0 -- true %fd
+check share-no-command says 1 "a command" mpctl share eth0
+check share-no-fd says 1 "%fd" mpctl share eth0 -- true
+check share-mac says 0 "^02:11:22:33:44:55 [0-9]*$" \
+	mpctl share eth0 --mac 02:11:22:33:44:55 -- echo %mac %fd
+# Who is not allowed to look does not find it.
+check share-no-rights says 7 "run as root" \
+	capsh --drop=cap_sys_ptrace -- -c "mpctl share eth0 -- true %fd"
+check share shared "$holder_pid"
+check share-unbound says 7 "process has eth0" mpctl share eth0 -- true %fd
+wait $holder_pid 2>/dev/null
+
+# Who may look at a process, but have nothing from it: by its effective user it is
+# the same, by its real one it is another. As many capabilities it has to have.
+without=(setpriv --bounding-set=-sys_ptrace)
+holder
+holder_pid=$!
+check share-refused says 4 "CAP_SYS_PTRACE is needed" \
+	"${without[@]}" --ruid=65534 mpctl share eth0 -- true %fd
+kill $holder_pid
+wait $holder_pid 2>/dev/null
+without=()
+
+# Of two queues, whose descriptors are in the order of their queues, however the first
+# process has them.
+# shellcheck disable=SC2016 # of that shell
+mpctl bind eth0 --queues 2 -- bash -c 'IFS=: read -r one two <<<"$1"
+	exec 20<&"$two" 21<&"$one" {one}<&- {two}<&-
+	exec sleep 1000' - %fds 3>&- >/dev/null 2>&1 &
+holder_pid=$!
+wait_for 10 has_queue $holder_pid 1
+
+queues_shared() {
+	local text
+
+	# shellcheck disable=SC2016 # of that shell
+	text=$(mpctl share eth0 -- bash -c 'for fd in ${1//:/ }; do
+		sed -n "s/^mp-\(dev\|queue\):[[:space:]]*//p" /proc/$$/fdinfo/$fd
+		done' - %fds | tr '\n' ' ')
+	echo "$text"
+	[ "$text" = "eth0 0 eth0 1 " ] || return
+	sharer || return
+	let_go "$1" && has_queue "$sharer_pid" 0 && has_queue "$sharer_pid" 1 &&
+		nic_mode_is 1 0 && let_go "$sharer_pid" && ! nic_is_bound
+}
+check share-queues-no-fds says 1 "%fds" mpctl share eth0 -- true %fd
+check share-queues queues_shared $holder_pid
+wait $holder_pid 2>/dev/null
+holder
+holder_pid=$!
 
 is_down() {
 	! ip link show eth0 | grep -q "[<,]UP[,>]"
@@ -199,23 +305,23 @@ ip -n other link set eth0 netns 1
 check rebind-back rebound "1 0" $holder_pid
 ip netns del other
 
-# A process that opened the node itself has nothing to hold a membership.
+# A process that opened the node itself is no different.
 kill $holder_pid
 wait $holder_pid 2>/dev/null
 sleep 1000 <>/dev/net/mp 3>&- 4>&- >/dev/null 2>&1 &
 opener_pid=$!
 wait_for 5 mpctl show -
-check rebind-no-socket says 0 "promisc on" mpctl rebind eth0
+check rebind-opened rebound "1 0" $opener_pid
 nic_reload
 check rebind-no-rights says 7 "run as root" \
 	capsh --drop=cap_sys_ptrace -- -c "mpctl rebind eth0"
 kill $opener_pid
 wait $opener_pid 2>/dev/null
 
-# Nor anything but where it is now to say which device is meant.
+# Where it was opened counts, not where the process is now.
 ip netns add other
-ip netns exec other sh -c 'exec sleep 1000 <>/dev/net/mp 3>&- 4>&-' \
-	>/dev/null 2>&1 &
+ip netns exec other sh -c 'exec nsenter --net=/proc/1/ns/net sleep 1000 \
+	<>/dev/net/mp 3>&- 4>&-' >/dev/null 2>&1 &
 opener_pid=$!
 wait_for 5 mpctl show -
 ip link set eth0 down
@@ -238,6 +344,31 @@ streams_closed() {
 }
 check streams-closed streams_closed
 
+# helped HELPER...: as QEMU does, a process executes that and gets a descriptor by the
+# socket.
+helped() {
+	python3 -c '
+import os, socket, subprocess, sys
+ours, theirs = socket.socketpair()
+helper = sys.argv[1:] + ["--use-vnet", "--fd=%d" % theirs.fileno(), "--br=br0"]
+subprocess.run(helper, pass_fds=[theirs.fileno()], check=True)
+fds = socket.recv_fds(ours, 1, 4)[1]
+os.set_inheritable(fds[0], True)
+os.execvp("sleep", ["sleep", "1000"])' "$@" 3>&- >/dev/null 2>&1 &
+	wait_for 10 sleep_has_it
+}
+helped mpctl helper eth0 --filter
+helped_pid=$!
+check helper sleep_has_it
+check helper-filter nic_mode_is 0 1
+kill $helped_pid
+wait $helped_pid 2>/dev/null
+check helper-ends-with-process wait_for 5 nic_mode_is 0 0
+check helper-alone says 1 "for QEMU" mpctl helper eth0
+check helper-two says 1 "one device" mpctl helper eth0 eth1 --fd=0
+check helper-no-socket says 6 "descriptor 0" mpctl helper eth0 --fd=0 </dev/null
+check helper-leaves-nothing wait_for 5 nic_mode_is 0 0
+
 echo 1 >/sys/class/net/eth0/device/sriov_numvfs
 check virtual-functions says 5 sriov_numvfs mpctl bind eth0 -- true %fd
 check virtual-functions-hints silent_about "driver cannot\|ethtool"
@@ -251,8 +382,8 @@ check no-such-nic says 3 "ip link" mpctl bind eth9 -- true %fd
 check no-support says 5 "no mpassthru support" mpctl bind lo -- true %fd
 check no-admin says 4 "CAP_NET_ADMIN" \
 	capsh --drop=cap_net_admin -- -c "mpctl bind eth0 -- true %fd"
-check no-raw says 4 "CAP_NET_RAW" \
-	capsh --drop=cap_net_raw -- -c "mpctl bind eth0 -- true %fd"
+check no-raw says 0 "^[0-9]*$" \
+	capsh --drop=cap_net_raw -- -c "mpctl bind eth0 -- echo %fd"
 check no-command says 127 "no-such-thing" mpctl bind eth0 -- no-such-thing %fd
 check no-fd says 1 "%fd" mpctl bind eth0 -- true
 check no-fds says 1 "%fds" mpctl bind eth0 --queues 2 -- true %fd
