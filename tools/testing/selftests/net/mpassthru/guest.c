@@ -396,7 +396,8 @@ int guest_wait_used(struct vq *vq, int call, int ms)
 		}
 		if (!vq_pending(vq))
 			return 1;
-		if (ms && !vhost_signalled(call)) {
+		/* It may come between the used index and the call. */
+		if (ms && poll(&pfd, 1, clock_patience()) != 1) {
 			say("used entries without a call");
 			return -1;
 		}

@@ -529,7 +529,7 @@ static int bind_without_caps(int fd)
 	return bind_dev(fd);
 }
 
-TEST_F(nic, no_capability)
+TEST_F_TIMEOUT(nic, no_capability, CLOCK_TEST)
 {
 	EXPECT_EQ(-EPERM, in_child(bind_without_caps, self->fd));
 }
@@ -542,7 +542,7 @@ static int bind_in_userns(int fd)
 	return bind_dev(fd);
 }
 
-TEST_F(nic, capability_elsewhere)
+TEST_F_TIMEOUT(nic, capability_elsewhere, CLOCK_TEST)
 {
 	int err = in_child(bind_in_userns, self->fd);
 
@@ -560,7 +560,7 @@ static int bind_from_netns(int fd)
 	return fd < 0 ? fd : bind_dev(fd);
 }
 
-TEST_F(nic, other_netns)
+TEST_F_TIMEOUT(nic, other_netns, CLOCK_TEST)
 {
 	EXPECT_EQ(-ENODEV, in_child(bind_from_netns, self->fd));
 	/* The same the other way round. */
@@ -647,9 +647,9 @@ static int receives(const char *dev)
 TEST_F_TIMEOUT(nic, vlan, CLOCK_TEST)
 {
 	struct pollfd pfd = { .fd = self->fd, .events = POLLIN };
-	long long end = clock_ms() + clock_patience();
 	struct wire *w = &self->w;
 	int index, fd;
+	long long end;
 
 	index = nic_index(w->sock, w->dev);
 	if (link_add("vlan", "mpvlan0", index, 100))
@@ -663,6 +663,7 @@ TEST_F_TIMEOUT(nic, vlan, CLOCK_TEST)
 	fd = receives("mpvlan0");
 	ASSERT_LE(0, fd);
 	w->peer.frame.vlan = 100;
+	end = clock_ms() + clock_patience();
 	do {
 		ASSERT_EQ(0, peer_send(&w->peer, 200));
 	} while (!poll(&pfd, 1, 200) && clock_ms() < end);
@@ -671,6 +672,7 @@ TEST_F_TIMEOUT(nic, vlan, CLOCK_TEST)
 	/* That it would have: it does when the NIC is the host's again. */
 	ASSERT_EQ(0, mp_unbind(self->fd));
 	pfd.fd = fd;
+	end = clock_ms() + clock_patience();
 	do {
 		ASSERT_EQ(0, peer_send(&w->peer, 200));
 	} while (!poll(&pfd, 1, 200) && clock_ms() < end);
@@ -903,8 +905,8 @@ static int open_xsk(int index)
 
 TEST_F_TIMEOUT(nic, af_xdp, CLOCK_TEST)
 {
-	long long end = clock_ms() + clock_patience();
 	int index, xsk, err;
+	long long end;
 
 	index = nic_index(self->w.sock, self->w.dev);
 	xsk = open_xsk(index);
@@ -914,6 +916,7 @@ TEST_F_TIMEOUT(nic, af_xdp, CLOCK_TEST)
 	EXPECT_EQ(-EBUSY, bind_dev(self->fd));
 	close(xsk);
 	/* The queue is given back some time after the close. */
+	end = clock_ms() + clock_patience();
 	do {
 		err = bind_dev(self->fd);
 	} while (err == -EBUSY && clock_ms() < end && !usleep(10000));

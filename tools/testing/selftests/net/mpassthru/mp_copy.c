@@ -156,10 +156,10 @@ TEST_F_TIMEOUT(copy, read_sizes, CLOCK_TEST)
 /* The tag is where it was on the wire, also where a read ends amid it. */
 TEST_F_TIMEOUT(copy, read_tagged, CLOCK_TEST)
 {
-	long long end = clock_ms() + clock_patience();
 	unsigned char want[200];
 	struct wire *w = &self->w;
 	size_t len, hdr_len = variant->hdr_len;
+	long long end;
 	int got;
 	__u32 seq;
 
@@ -173,6 +173,7 @@ TEST_F_TIMEOUT(copy, read_tagged, CLOCK_TEST)
 	for (len = 12; len <= 20; len++) {
 		frame_build(&w->peer.frame, want, w->peer.seq, sizeof(want));
 		ASSERT_EQ(0, peer_send(&w->peer, sizeof(want)));
+		end = clock_ms() + clock_patience();
 		do {
 			memset(self->buf, 0x5a, FRAME_BUF);
 			got = read(w->fd, self->buf, hdr_len + len);
@@ -300,6 +301,8 @@ TEST_F_TIMEOUT(copy, segmented, CLOCK_TEST)
 					      &s));
 		if (len < 0)
 			break;
+		if (len > SEGMENT_LEN)
+			end = clock_ms() + clock_patience();
 	}
 	EXPECT_EQ(4, merged);
 	file_write(path, "0");
@@ -308,7 +311,8 @@ TEST_F_TIMEOUT(copy, segmented, CLOCK_TEST)
 /* More than the queue takes: the rest is dropped, and that is counted. */
 TEST_F_TIMEOUT(copy, dropped, CLOCK_TEST)
 {
-	long long copied, drops, end = clock_ms() + clock_patience();
+	long long copied, drops, was, now, end = clock_ms() + clock_patience();
+	long long last = clock_ms() + 5 * clock_patience();
 	__u32 seq, next = self->w.peer.seq;
 	struct wire *w = &self->w;
 	int len;
@@ -317,10 +321,16 @@ TEST_F_TIMEOUT(copy, dropped, CLOCK_TEST)
 		SKIP(return, "a tap counts elsewhere");
 	drops = wire_count(w, "dropped");
 	copied = wire_count(w, "copied");
+	now = copied + drops;
 	do {
 		ASSERT_EQ(0, peer_send_n(&w->peer, 64, FRAME_MAX, 0));
 		usleep(1000);
-	} while (wire_count(w, "dropped") < drops + 100 && clock_ms() < end);
+		was = now;
+		now = wire_count(w, "copied") + wire_count(w, "dropped");
+		if (now != was)
+			end = clock_ms() + clock_patience();
+	} while (wire_count(w, "dropped") < drops + 100 && clock_ms() < end &&
+		 clock_ms() < last);
 	EXPECT_LE(drops + 100, wire_count(w, "dropped"));
 	/* Those before are there, in order; MP_RCVBUF holds that many. */
 	while ((len = read(w->fd, self->buf, FRAME_BUF)) > 0) {

@@ -222,8 +222,7 @@ static int protect_every_other(struct guest *g)
 /* Written to before, protected while it is posted. */
 TEST_F_TIMEOUT(hostile, protected_while_armed, CLOCK_TEST)
 {
-	long long end = clock_ms() + clock_patience();
-	long long errors = wire_count(&self->w, "errors");
+	long long end, errors = wire_count(&self->w, "errors");
 	struct guest *g = &self->g;
 	unsigned int i;
 
@@ -234,6 +233,7 @@ TEST_F_TIMEOUT(hostile, protected_while_armed, CLOCK_TEST)
 	ASSERT_EQ(0, flow_armed(&self->w, BUFS));
 	ASSERT_EQ(0, protect_every_other(g));
 	ASSERT_EQ(0, send_blindly(&self->w, 2 * BUFS));
+	end = clock_ms() + clock_patience();
 	while (self->w.mp && clock_ms() < end &&
 	       wire_count(&self->w, "errors") - errors < BUFS / 2 - 1)
 		usleep(1000);
@@ -709,12 +709,19 @@ TEST_F_TIMEOUT(hostile, changing_mappings, CLOCK_TEST)
 {
 	struct guest *g = &self->g;
 	struct wire *w = &self->w;
-	long long most = 0, ms;
+	long long most = 0, usual, ms;
 	struct churn c;
 	int i;
 
 	if (no_hold(w))
 		SKIP(return, "%s", no_hold(w));
+	ASSERT_EQ(0, guest_post_all(g));
+	ASSERT_EQ(0, flow_start(w, g));
+	usual = clock_ms();
+	ASSERT_EQ(0, mp_unbind(w->fd));
+	usual = clock_ms() - usual;
+	ASSERT_EQ(0, mp_bind(w->fd, w->dev));
+	ASSERT_EQ(0, nic_wait_running(w->sock, w->dev));
 	if (churn_start(&c))
 		SKIP(return, "no write protection by userfaultfd");
 	ASSERT_EQ(0, guest_post_all(g));
@@ -729,7 +736,8 @@ TEST_F_TIMEOUT(hostile, changing_mappings, CLOCK_TEST)
 		ASSERT_EQ(0, nic_wait_running(w->sock, w->dev));
 		ASSERT_EQ(0, flow_start(w, g));
 	}
-	EXPECT_GT(clock_patience() / 2, most);
+	/* Four that keep two CPUs busy make it slow, too. */
+	EXPECT_GT(10 * usual + clock_patience() / 2, most);
 	churn_stop(&c);
 	ASSERT_EQ(0, next_guest_works(w, g));
 }

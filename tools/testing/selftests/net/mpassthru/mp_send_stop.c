@@ -122,7 +122,7 @@ static int finish(struct sender *a)
 	if (send_wait(&a->s, clock_patience()) || !quiet(a) ||
 	    guest_stop(&a->g) || !books_balance(a))
 		return -1;
-	if (!order_complete(&a->o, a->s.seq))
+	if (!order_ends(&a->o, a->s.seq))
 		return -1;
 	if (mp_unbind(a->w.fd))
 		return -1;
@@ -201,7 +201,7 @@ TEST_F_TIMEOUT(stop, owner_reset, CLOCK_TEST)
 	/* What came back was sent, and nothing else. */
 	a->s.used += (__u16)(vq_used_idx(&a->g.tx) - a->g.tx.seen);
 	EXPECT_LE(a->o.next, a->s.used);
-	EXPECT_TRUE(order_complete(&a->o, a->s.used));
+	EXPECT_TRUE(order_ends(&a->o, a->s.used));
 	ASSERT_EQ(0, mp_unbind(a->w.fd));
 	EXPECT_TRUE(unpinned(a));
 }

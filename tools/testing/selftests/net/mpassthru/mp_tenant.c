@@ -74,7 +74,7 @@ static long long clock_us(void)
  */
 static int watch(struct shared *s)
 {
-	long long due, now, end;
+	long long due, now, end, woken;
 	int sock, nic, lo;
 	char alias[16];
 
@@ -92,8 +92,13 @@ static int watch(struct shared *s)
 	end = due + LATE_US;
 	while (s->samples < SAMPLES) {
 		now = clock_us();
-		if (now < due)
+		if (now < due) {
 			usleep(due - now);
+			/* Late by itself: nobody holds it up. */
+			woken = clock_us();
+			end += woken - due;
+			due = woken;
+		}
 		snprintf(alias, sizeof(alias), "alias%u", s->samples);
 		/* Those that are due by then have waited that long at least. */
 		if (now < end && rtnl_alias(sock, lo, alias))
@@ -237,13 +242,19 @@ FIXTURE_TEARDOWN(tenant)
 static bool nobody_waits(const struct tenant *t)
 {
 	struct latency tap, mp;
+	int tries;
 
-	if (measure(t, "tap", &tap) || measure(t, "mp", &mp))
-		return false;
-	/* Was there something to be held up by? */
-	if (!mp.posted || !mp.rounds)
-		return false;
-	return mp.p99_us <= 2 * tap.p99_us || mp.p99_us <= LIMIT_US;
+	/* A machine that stands still for a moment holds it up, too. */
+	for (tries = 0; tries < 3; tries++) {
+		if (measure(t, "tap", &tap) || measure(t, "mp", &mp))
+			return false;
+		/* Was there something to be held up by? */
+		if (!mp.posted || !mp.rounds)
+			return false;
+		if (mp.p99_us <= 2 * tap.p99_us || mp.p99_us <= LIMIT_US)
+			return true;
+	}
+	return false;
 }
 
 /* As QEMU does when the guest resets the device. */

@@ -977,6 +977,7 @@ static int receive_ip(struct wire *w, struct guest *g, unsigned int n)
 		if (guest_repost(g, &f))
 			return -1;
 		guest_kick(g);
+		end = clock_ms() + clock_patience();
 		n--;
 	}
 	if (n)

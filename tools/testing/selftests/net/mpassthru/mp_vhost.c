@@ -759,9 +759,10 @@ TEST_F_TIMEOUT(vhost, notify_on_empty, CLOCK_TEST)
 	const struct guest_config cfg = {
 		.features = BIT_MRG | BIT_ON_EMPTY, .bufs = 64,
 	};
-	long long end = clock_ms() + clock_patience();
+	struct pollfd call = { .events = POLLIN };
 	struct guest *g = &self->g;
 	struct wire *w = &self->w;
+	long long end;
 
 	guest_close(g);
 	ASSERT_EQ(0, guest_open(g, &cfg));
@@ -773,6 +774,7 @@ TEST_F_TIMEOUT(vhost, notify_on_empty, CLOCK_TEST)
 	vhost_signalled(g->rx_fds.call);
 
 	ASSERT_EQ(0, peer_send_n(&w->peer, 16, 900, 0));
+	end = clock_ms() + clock_patience();
 	while (guest_out(g) > 48 && clock_ms() < end)
 		usleep(1000);
 	ASSERT_GE(48, guest_out(g));
@@ -781,11 +783,12 @@ TEST_F_TIMEOUT(vhost, notify_on_empty, CLOCK_TEST)
 	EXPECT_FALSE(vhost_signalled(g->rx_fds.call));
 
 	ASSERT_EQ(0, peer_send_n(&w->peer, 64, 900, 0));
+	end = clock_ms() + clock_patience();
 	while (guest_out(g) && clock_ms() < end)
 		usleep(1000);
 	EXPECT_EQ(0, guest_out(g));
-	usleep(100000);
-	EXPECT_TRUE(vhost_signalled(g->rx_fds.call));
+	call.fd = g->rx_fds.call;
+	EXPECT_EQ(1, poll(&call, 1, clock_patience()));
 }
 
 /* Busy polling */
@@ -920,9 +923,9 @@ static int restart(struct wire *w, struct guest *g)
  */
 TEST_F_TIMEOUT(vhost, restarts, CLOCK_TEST)
 {
-	long long end = clock_ms() + clock_patience(), ms;
 	struct guest *g = &self->g;
 	struct wire *w = &self->w;
+	long long end, start, ms;
 	bool seen = false;
 	int i;
 
@@ -932,14 +935,16 @@ TEST_F_TIMEOUT(vhost, restarts, CLOCK_TEST)
 		usleep(10000);
 		if (!copies(w))
 			continue;
+		start = clock_ms();
 		ms = worker_ms();
 		usleep(100000);
 		ms = worker_ms() - ms;
 		seen = copies(w);
 		if (seen)
-			EXPECT_GT(50, ms);
+			EXPECT_GT((clock_ms() - start) / 2, ms);
 	}
 	EXPECT_TRUE(seen);
+	end = clock_ms() + clock_patience();
 	while (copies(w) && clock_ms() < end) {
 		ASSERT_EQ(0, flow_start(w, g));
 		usleep(300000);
@@ -1012,7 +1017,7 @@ static int wait_put_off(struct wire *w, struct guest *g)
  */
 TEST_F_TIMEOUT(vhost, short_for_a_while, CLOCK_TEST)
 {
-	long long start, end, zerocopy, fails;
+	long long start, end, zerocopy, fails, left;
 	struct guest *g = &self->g;
 	struct wire *w = &self->w;
 
@@ -1035,9 +1040,13 @@ TEST_F_TIMEOUT(vhost, short_for_a_while, CLOCK_TEST)
 
 	/* All of them are long again, some seconds before the next try. */
 	g->post_len = g->cfg.len;
+	start = clock_ms();
 	ASSERT_EQ(0, flow_repeat(w, g, g->cfg.bufs / 2, 900, 8));
-	EXPECT_LT(0, wire_count(w, "rx-copy-ms"));
-	EXPECT_TRUE(copies_as(w, "short buffers"));
+	left = wire_count(w, "rx-copy-ms");
+	if (clock_ms() - start < 3000) {
+		EXPECT_LT(0, left);
+		EXPECT_TRUE(copies_as(w, "short buffers"));
+	}
 	ASSERT_EQ(0, wait_put_off(w, g));
 	EXPECT_FALSE(copies(w));
 	zerocopy = wire_count(w, "zerocopy");

@@ -17,9 +17,17 @@ void order_init(struct order *o, struct wire *w)
 	o->told = wire_between(w, &o->between);
 }
 
+static struct order_item *next_item(struct order *o)
+{
+	/* Where some may be missing, the oldest is lost by now. */
+	if (o->lossy && o->last - o->first == ORDER_MAX)
+		o->first++;
+	return &o->item[o->last++ % ORDER_MAX];
+}
+
 void order_frame(struct order *o, __u32 seq, size_t len)
 {
-	o->item[o->last++ % ORDER_MAX] = (struct order_item) {
+	*next_item(o) = (struct order_item) {
 		.numbered = true, .seq = seq, .len = len, .vlan = o->f.vlan,
 	};
 }
@@ -27,7 +35,7 @@ void order_frame(struct order *o, __u32 seq, size_t len)
 void order_packet(struct order *o, const struct packet *p, size_t len,
 		  unsigned int mss)
 {
-	o->item[o->last++ % ORDER_MAX] = (struct order_item) {
+	*next_item(o) = (struct order_item) {
 		.packet = *p, .len = len, .mss = mss,
 	};
 }
@@ -119,7 +127,7 @@ int order_met(struct order *o)
 			if (clock_ms() < end)
 				continue;
 			if (o->lossy)
-				break;
+				return 0;
 			say("%u did not arrive, %zu bytes of the first did",
 			    o->last - o->first,
 			    o->item[o->first % ORDER_MAX].done);
@@ -132,21 +140,49 @@ int order_met(struct order *o)
 			return -1;
 		end = clock_ms() + patience;
 	}
+	return 0;
+}
+
+int order_lost(struct order *o)
+{
+	unsigned char got[FRAME_BUF];
+	int n;
+
+	while (o->first != o->last) {
+		n = peer_recv(&o->w->peer, got, sizeof(got), clock_patience(),
+			      NULL);
+		if (n <= 0)
+			break;
+		if (n >= 14 && is_ours(o, got) && meet(o, got, n))
+			return -1;
+	}
 	o->first = o->last;
 	return 0;
 }
 
+static __u32 missing_before(const struct order *o, __u32 seq)
+{
+	return o->missing + (seq - o->next);
+}
+
+static bool accounted(struct order *o, __u32 seq, __u32 *dropped,
+		      long long *lost)
+{
+	__u32 missing = missing_before(o, seq);
+
+	*dropped = peer_dropped(&o->w->peer) - o->dropped;
+	*lost = 0;
+	if (o->told && wire_between(o->w, lost))
+		*lost -= o->between;
+	return missing <= *dropped + (*lost > 0 ? *lost : 0);
+}
+
 bool order_complete(struct order *o, __u32 seq)
 {
-	__u32 missing = o->missing + (seq - o->next), dropped;
-	long long lost = 0;
+	__u32 missing = missing_before(o, seq), dropped;
+	long long lost;
 
-	if (!missing || o->lossy)
-		return true;
-	dropped = peer_dropped(&o->w->peer) - o->dropped;
-	if (o->told && wire_between(o->w, &lost))
-		lost -= o->between;
-	if (missing <= dropped + (lost > 0 ? lost : 0))
+	if (!missing || o->lossy || accounted(o, seq, &dropped, &lost))
 		return true;
 	say("%u before frame %u did not come", missing, seq);
 	say("%u were dropped by the peer, %lld lost on the wire", dropped,
@@ -185,4 +221,16 @@ int order_follow(struct order *o, unsigned int n, int ms)
 		end = clock_ms() + ms;
 	}
 	return came;
+}
+
+bool order_ends(struct order *o, __u32 seq)
+{
+	long long lost;
+	__u32 dropped;
+
+	while (!o->lossy && o->next != seq &&
+	       !accounted(o, seq, &dropped, &lost) &&
+	       order_follow(o, 1, clock_patience()) > 0)
+		;
+	return order_complete(o, seq);
 }

@@ -48,8 +48,14 @@ void order_init(struct order *o, struct wire *w);
 void order_frame(struct order *o, __u32 seq, size_t len);
 void order_packet(struct order *o, const struct packet *p, size_t len,
 		  unsigned int mss);
-/* Receives until all arrived.  0, or -1 and says what came instead. */
+/*
+ * Receives until all arrived.  0, or -1 and says what came instead.  Where some
+ * may be missing it ends when nothing comes any more; what is late is met by
+ * the next call.
+ */
 int order_met(struct order *o);
+/* The same until nothing comes for long: what is missing then is lost. */
+int order_lost(struct order *o);
 
 /*
  * Numbered frames alone, one by one from o->next on: takes @n of them, or what
@@ -61,5 +67,10 @@ int order_met(struct order *o);
 int order_follow(struct order *o, unsigned int n, int ms);
 /* Did those before @seq come, or get lost elsewhere than in the device? */
 bool order_complete(struct order *o, __u32 seq);
+/*
+ * The same when no more are sent: waits for those that are in the ring of the
+ * peer, where the wire has lost them no more, and not yet in its socket.
+ */
+bool order_ends(struct order *o, __u32 seq);
 
 #endif /* MP_ORDER_H */

@@ -164,8 +164,9 @@ int wire_open(struct wire *w)
 
 bool wire_between(struct wire *w, long long *n)
 {
-	long long sent = nic_stat(w->sock, w->dev, "tx_packets");
+	/* In this order: what comes in between is not missed. */
 	long long got = nic_stat(w->peer.fd, w->peer.dev, "rx_packets");
+	long long sent = nic_stat(w->sock, w->dev, "tx_packets");
 
 	*n = sent - got;
 	return sent >= 0 && got >= 0;
@@ -232,23 +233,13 @@ long long wire_count(struct wire *w, const char *name)
 	return w->mp ? mp_count(w->fd, name) : 0;
 }
 
-/* Counters of what the NIC lost, those that it has. */
-static const char *const losses[] = {
-	"rx_no_dma_resources", "rx_missed_errors", "rx_queue_0_drops",
-	"rx_no_buffer_count", NULL,
-};
-
-void wire_explain(struct wire *w)
+void wire_explain_queue(int fd)
 {
 	char path[64], line[128], text[1024] = "";
 	size_t at = 0;
-	const char *const *name;
-	long long n;
 	FILE *f;
 
-	if (!w->mp || w->fd < 0)
-		return;
-	snprintf(path, sizeof(path), "/proc/thread-self/fdinfo/%d", w->fd);
+	snprintf(path, sizeof(path), "/proc/thread-self/fdinfo/%d", fd);
 	f = fopen(path, "re");
 	while (f && fgets(line, sizeof(line), f) && at < sizeof(text)) {
 		line[strcspn(line, "\n")] = '\0';
@@ -259,11 +250,36 @@ void wire_explain(struct wire *w)
 	}
 	if (f)
 		fclose(f);
-	for (name = losses; *name && at < sizeof(text); name++) {
-		n = nic_stat(w->sock, w->dev, *name);
+	say("%s", text);
+}
+
+/* Counters of what a NIC has carried and lost, those that it has. */
+static const char *const carried[] = {
+	"rx_packets", "tx_packets", "rx_no_dma_resources", "rx_missed_errors",
+	"rx_queue_0_drops", "rx_no_buffer_count", "tx_timeout_count", NULL,
+};
+
+static void explain_nic(int sock, const char *dev)
+{
+	const char *const *name;
+	char text[512] = "";
+	size_t at = 0;
+	long long n;
+
+	for (name = carried; *name && at < sizeof(text); name++) {
+		n = nic_stat(sock, dev, *name);
 		if (n > 0)
 			at += snprintf(text + at, sizeof(text) - at,
 				       " %s: %lld", *name, n);
 	}
-	say("%s", text);
+	say("%s:%s", dev, text);
+}
+
+void wire_explain(struct wire *w)
+{
+	if (!w->mp || w->fd < 0)
+		return;
+	wire_explain_queue(w->fd);
+	explain_nic(w->sock, w->dev);
+	explain_nic(w->peer.fd, w->peer.dev);
 }

@@ -48,7 +48,11 @@ bool wire_between(struct wire *w, long long *n);
 /* A counter; 0 for a tap. */
 long long wire_count(struct wire *w, const char *name);
 
-/* Says all of them that are not 0, for the reader of a failed test. */
+/*
+ * Says all of them that are not 0, for the reader of a failed test, and what
+ * the NICs of both ends count; or those of one descriptor alone.
+ */
 void wire_explain(struct wire *w);
+void wire_explain_queue(int fd);
 
 #endif /* MP_WIRE_H */
