@@ -45,7 +45,8 @@ def add(name, config, result, seconds, remark="", advice="", more=None):
     sys.stdout.flush()
     with open(LIST, "a") as f:
         f.write(json.dumps({"name": name, "config": config, "result": result,
-                            "seconds": seconds, **(more or {})}) + "\n")
+                            "seconds": seconds, "remark": remark,
+                            **(more or {})}) + "\n")
 
 
 def record(name, config, result, seconds, log):
@@ -115,6 +116,11 @@ def summary():
         json.dump({"passed": count["pass"], "failed": count["fail"],
                    "skipped": count["skip"], "tests": tests}, f, indent=1)
         f.write("\n")
+    # Once more, where who looks at the end of it only sees them.
+    for test in tests:
+        if test["result"] == "fail":
+            print("failed: %s [%s] %s" % (test["name"], test["config"],
+                                          test["remark"][:200]))
     for test in unexpected:
         print("unexpected skip: %s [%s] %s" %
               (test["name"], test["config"], test.get("run", "")))

@@ -20,7 +20,7 @@ check() {
 warm_up() {
 	local limit try
 
-	for try in 1 2 3 4 5 6 7 8; do
+	for try in {1..20}; do
 		limit=$(mp_counter pin-limit)
 		tcp_rx 4 || return
 		if [ $(($(mp_counter pin-limit) - limit)) -lt $((limit / 100)) ]; then
@@ -36,18 +36,24 @@ warm_up() {
 # guest works with: what is evicted was idle. On a slow machine, too, next to nothing
 # of that may be in use.
 hit_rate() {
-	local hits misses zerocopy bounced
+	local hits misses zerocopy bounced try
 
-	hits=$(mp_counter pin-hits) misses=$(mp_counter pin-misses)
-	zerocopy=$(mp_counter zerocopy) bounced=$(mp_counter bounced)
-	tcp_rx 5 || return
-	hits=$(($(mp_counter pin-hits) - hits))
-	misses=$(($(mp_counter pin-misses) - misses))
-	zerocopy=$(($(mp_counter zerocopy) - zerocopy))
-	bounced=$(($(mp_counter bounced) - bounced))
-	echo "$hits hits, $misses misses, $zerocopy frames in place, $bounced" \
-		"copied, limit $(mp_counter pin-limit), $(mp_counter pin-evictions) evicted"
-	[ "$hits" -gt $((99 * misses)) ] && [ "$zerocopy" -gt $((99 * bounced)) ]
+	# The slower it is, the more of what comes in 5 s is new still.
+	for try in 1 2 3 4 5; do
+		hits=$(mp_counter pin-hits) misses=$(mp_counter pin-misses)
+		zerocopy=$(mp_counter zerocopy) bounced=$(mp_counter bounced)
+		tcp_rx 5 || return
+		hits=$(($(mp_counter pin-hits) - hits))
+		misses=$(($(mp_counter pin-misses) - misses))
+		zerocopy=$(($(mp_counter zerocopy) - zerocopy))
+		bounced=$(($(mp_counter bounced) - bounced))
+		echo "$hits hits, $misses misses, $zerocopy frames in place, $bounced" \
+			"copied, limit $(mp_counter pin-limit)," \
+			"$(mp_counter pin-evictions) evicted, try $try"
+		[ "$hits" -le $((99 * misses)) ] ||
+			[ "$zerocopy" -le $((99 * bounced)) ] || return 0
+	done
+	return 1
 }
 
 one() {

@@ -92,7 +92,7 @@ said() {
 # says SECONDS WORDS [WHAT]: the console does, and then what of it is asked for.
 says() {
 	if ! wait_for "$1" said "$2"; then
-		guest_evidence "'$2' was not said in $1 s: $(guest_state)"
+		guest_evidence "'$2' was not said: $(guest_state)"
 		tail -n 20 /tmp/dnsmasq >&2
 		return 1
 	fi
@@ -134,7 +134,7 @@ client_ipxe() {
 	serve boot.ipxe
 	GUEST_NET=bootindex=0
 	# graphics=off: what the firmware says goes to the console.
-	if ! guest_start mp rom -machine graphics=off; then
+	if ! GUEST_PATIENCE=400 guest_start mp rom -machine graphics=off; then
 		tail -n 40 /tmp/dnsmasq
 		no_guest
 	fi
@@ -316,15 +316,34 @@ client_dpdk_jumbo() {
 }
 
 pmd_rx_only() {
-	local got
+	local before got sent
 
 	pmd "set fwd rxonly" "Set rxonly" >/dev/null &&
 		pmd start "packet forwarding" >/dev/null || return
-	peer /src/lab/l1/frames.py send peer0 5000 $pmd_mac || return
-	sleep 0.5
+	# Never more than there are buffers: the NIC drops what comes without one.
+	before=$(pmd_placed)
+	for ((sent = 500; sent <= 5000; sent += 500)); do
+		wait_for 10 pmd_posts 600
+		peer /src/lab/l1/frames.py send peer0 500 $pmd_mac || return
+		wait_for 10 pmd_got "$sent"
+	done
+	# What the ring has testpmd may not have seen yet.
+	sleep 1
 	got=$(pmd_stop RX)
 	echo "5000 frames sent, $got received"
 	[ "$got" = 5000 ]
+}
+
+pmd_placed() {
+	mp_counters | awk '/^mp-(zerocopy|bounced|copied):/ { n += $2 } END { print n }'
+}
+
+pmd_got() {
+	[ $(($(pmd_placed) - before)) -ge "$1" ]
+}
+
+pmd_posts() {
+	[ "$(mp_counter outstanding)" -ge "$1" ]
 }
 
 pmd_mac_forward() {
@@ -352,6 +371,11 @@ peer_received() {
 	peer cat /sys/class/net/peer0/statistics/rx_packets
 }
 
+# peer_has N: since it had received $before.
+peer_has() {
+	[ $(($(peer_received) - before)) -ge "$1" ]
+}
+
 # As many as a ring of the peer's NIC holds: if it is slow, it loses none.
 pmd_tx_counted() {
 	local before sent got
@@ -362,6 +386,7 @@ pmd_tx_counted() {
 	pmd "start tx_first 100" "packet forwarding" >/dev/null || return
 	sleep 1
 	sent=$(pmd_stop TX)
+	peer_has "$sent" || wait_for 5 peer_has "$sent"
 	got=$(($(peer_received) - before))
 	echo "$sent frames sent, $got received by the peer"
 	[ "$sent" -gt 1000 ] && [ "$got" = "$sent" ]
@@ -376,6 +401,7 @@ pmd_tx_only() {
 	pmd start "packet forwarding" >/dev/null || return
 	sleep 2
 	sent=$(pmd_stop TX)
+	wait_for 5 peer_has $((sent / 2))
 	sleep 1
 	got=$(($(peer_received) - before))
 	echo "$sent frames sent, $got received by the peer"
@@ -396,7 +422,7 @@ client_pmd() {
 	device=$(guest_run "basename \$(readlink -f $device)")
 	check taken pmd_takes "$device"
 	check started guest_run "$(pmd_command "$device") >/tmp/pmd 2>&1 &"
-	if ! wait_for 60 peer /src/lab/l1/frames.py echo peer0 1 "$mac"; then
+	if ! wait_for 60 peer timeout 5 /src/lab/l1/frames.py echo peer0 1 "$mac"; then
 		guest_run "cat /tmp/pmd"
 		no_guest "testpmd does not start"
 	fi

@@ -13,7 +13,7 @@ import sys
 
 PROTOCOL = 0x88b5
 OUTSTANDING = 16
-PATIENCE = 5                                   # seconds
+PATIENCE = 60                                  # seconds
 
 
 def frames(count, longest):

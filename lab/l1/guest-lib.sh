@@ -76,13 +76,13 @@ guest_start() {
 	if [ "${GUEST_STATE:-}" ]; then
 		guest_woken
 	else
-		guest_expect 90 @ready
+		guest_expect "${GUEST_PATIENCE:-180}" @ready
 	fi
 }
 
 # guest_woken: does it answer? The first character after a migration gets lost.
 guest_woken() {
-	printf ' true\n' >&7 && guest_expect 60 @exit
+	printf ' true\n' >&7 && guest_expect 120 @exit
 }
 
 # guest_launch BACKEND KERNEL [QEMU ARGUMENT]...: as guest_start, but it does not run.
@@ -199,16 +199,30 @@ guest_state() {
 }
 
 # guest_stuck: does a thread of QEMU stay in mp, vhost or the driver, or a vhost worker
-# run on and on (of which there is no stack)? An idle one is in vhost_task_fn().
+# run on and on (of which there is no stack), and comes to nothing? An idle one is in
+# vhost_task_fn(), a busy one passes frames.
 guest_stuck() {
-	local look
+	local look was
 
+	was=$(guest_progress)
 	for look in 1 2 3; do
 		[ "$look" = 1 ] || sleep 1
 		guest_stacks | grep -v vhost_task_fn |
 			grep -qE '\<(mp|mpassthru|vhost|igb|ixgbe)_|^guest: vhost-[0-9]* \(R' ||
 			return 1
 	done
+	[ "$(guest_progress)" = "$was" ]
+}
+
+# guest_progress: what it has received and sent, by any way. What is dropped is none.
+guest_progress() {
+	local queue
+
+	for ((queue = 0; queue < ${GUEST_QUEUES:-1}; queue++)); do
+		mp_counters "$queue" |
+			grep -E '^mp-(tx-)?(posted|zerocopy|bounced|copied|copied-whole):'
+	done
+	awk '$1 ~ /^(tap|mv)/ { print $1, $3, $11 }' /proc/net/dev
 }
 
 # guest_evidence TEXT: all there is to know of a guest that is lost.
@@ -233,7 +247,7 @@ guest_save() {
 	guest_monitor "migrate -d \"exec:cat >$1\"" >/dev/null
 	wait_for 90 guest_saved && return
 	guest_monitor "info migrate" >&2
-	guest_evidence "it was not saved in 90 s: $(guest_state)"
+	guest_evidence "it was not saved: $(guest_state)"
 	return 1
 }
 
@@ -270,7 +284,9 @@ guest_listens() {
 # The command port, as two ends of one socat.
 guest_connect() {
 	coproc GUEST {
-		exec socat - UNIX-CONNECT:$GUEST_DIR/command 3>&- 2>/dev/null
+		# It is bound before it is listened on.
+		exec socat - UNIX-CONNECT:$GUEST_DIR/command,retry=50,interval=0.1 \
+			3>&- 2>/dev/null
 	} 2>/dev/null
 	exec 6<&"${GUEST[0]}" 7>&"${GUEST[1]}"
 }
@@ -307,7 +323,7 @@ guest_run() {
 		return 99
 	fi
 	if ! printf '%s\n' "$*" >&7 ||
-	   ! guest_expect 60 @exit; then
+	   ! guest_expect 180 @exit; then
 		return 99
 	fi
 	return "${GUEST_REPLY#@exit }"

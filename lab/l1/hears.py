@@ -75,7 +75,7 @@ def main():
                  frame("vlan", guest, 5), frame("all", BROADCAST)):
         wire.send(sent)
     while True:
-        kinds = receive(fd, 5)
+        kinds = receive(fd, 30)
         if kinds is None:
             sys.exit("no end of the round")
         if kinds:

@@ -39,19 +39,24 @@ pings() {
 
 	wait_for $((20 * slow)) has_link || { echo "no link"; return 1; }
 	wait_for $((10 * slow)) ping -c 1 -W 1 "$PEER"
-	text=$(ping -c 5 -i 0.2 -W 3 "$@" "$PEER") || { echo "$text"; return 1; }
-	grep -q ' 5 received' <<<"$text" || { echo "$text"; return 1; }
+	text=$(ping -c 5 -i 0.2 -w 30 "$@" "$PEER")
+	answered 5 <<<"$text" || { echo "$text"; return 1; }
 }
 
 pinged() {
-	peer ping -c 5 -i 0.2 -W 3 "$@" | tail -n 2 | head -n 1 | tee /tmp/ping
-	grep -q ' 5 received' /tmp/ping
+	peer ping -c 5 -i 0.2 -w 30 "$@" >/tmp/ping
+	tail -n 2 /tmp/ping | head -n 1
+	answered 5 </tmp/ping
 }
 
-peer iperf3 -s -D
+peer iperf3 -s -i 0.25 -D
 wait_for 5 peer bash -c 'exec 3<>/dev/tcp/127.0.0.1/5201'
 
 sends() {
+	steadily sends_once "$@"
+}
+
+sends_once() {
 	timeout 60 iperf3 -c "${1:-"$PEER"}" -t $((3 * slow)) -i 0.25 -J "${@:2}" |
 		iperf_mbps
 }

@@ -41,6 +41,10 @@ peer_flood() {
 	peer iperf3 -c "$GUEST_IP" -u -l 1400 -b 0 -t 60 >/dev/null 2>&1 &
 }
 
+is_flooded() {
+	[ "$(mp_counter zerocopy)" -gt 1000 ]
+}
+
 baseline_pins=$(pinned)
 least=()
 if ! guest_start mp 7.3 || ! guest_save /tmp/guest.state; then
@@ -52,13 +56,12 @@ GUEST_STATE=/tmp/guest.state
 for ((i = 1; i <= count; i++)); do
 	guest_start mp 7.3 || { result "kill/$i" fail "no guest"; exit 1; }
 	peer_flood
-	sleep 1.$((RANDOM % 10))
 	# Under load, or the kill would prove little.
-	received=$(mp_counter zerocopy)
-	if [ "${received:-0}" = 0 ]; then
+	if ! wait_for 10 is_flooded; then
 		guest_fails "kill/$i" "nothing was received before the kill"
 		exit 1
 	fi
+	sleep 0.$((RANDOM % 10))
 	guest_kill
 	# Not its parent, which would leave it running.
 	pkill -KILL -x iperf3

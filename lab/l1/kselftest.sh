@@ -9,7 +9,7 @@ dir=/src/build/kselftest/net/mpassthru
 [ -e /dev/net/mp ] || { result kselftest fail "no /dev/net/mp"; exit 1; }
 
 # The emulated host is slow, with the debug options slower still.
-export MP_PATIENCE=5
+export MP_PATIENCE=10
 [ "$LAB_CONFIG" = plain ] || MP_PATIENCE=20
 export MP_FAULT_SPARSE=${SPARSE:-1}
 limit=$(sed -n 's/^timeout=//p' $dir/settings)

@@ -28,12 +28,18 @@ json_string() {
 FAILED=0
 result_start=$SECONDS
 result() {
-	local REPLY name
+	local REPLY name remark=${3:-} again
 
-	echo "$2: $1${3:+ ($3)}"
+	# By steadily, of traffic.sh.
+	if [ -s /tmp/once-more ]; then
+		mapfile -t again </tmp/once-more
+		: >/tmp/once-more
+		remark+="${remark:+; }once more for ${again[*]}"
+	fi
+	echo "$2: $1${remark:+ ($remark)}"
 	json_escape "$1"
 	name=$REPLY
-	json_escape "${3:-}"
+	json_escape "$remark"
 	printf '{"name": "%s", "result": "%s", "seconds": %d, "remark": "%s"}\n' \
 		"$name" "$2" $((SECONDS - result_start)) "$REPLY" >&3
 	result_start=$SECONDS
@@ -60,9 +66,18 @@ peer() {
 	ip netns exec peer "$@"
 }
 
-# wait_for SECONDS COMMAND...: until it succeeds, or fail.
+# answered N: what iputils' ping -w says, on standard input: the first N requests are.
+# With -W it would wait no longer for the last than for others, and with -w it sends
+# more while one is late.
+answered() {
+	[ "$(sed -nE 's/^[0-9]+ bytes from .* icmp_seq=([0-9]+) .*/\1/p' |
+		awk -v n="$1" '$1 <= n' | sort -u | wc -l)" = "$1" ]
+}
+
+# wait_for SECONDS COMMAND...: until it succeeds, or fail. Only what fails takes the
+# time: there is four times as much, for a machine that is slow.
 wait_for() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + 4 * $1))
 
 	shift
 	until "$@" >/dev/null 2>&1; do

@@ -29,7 +29,7 @@ import time
 PERIOD = 0.005
 LENGTHS = (56, 1000, 300, 1464, 120)
 PORT = 5008
-STRAGGLE = 1.0          # a reply that is later than that is lost
+STRAGGLE = 3.0          # a reply that is later than that is lost
 BLOCK = 1009 * 1024 + 1
 RETRY = 40              # of what TCP sent when there was nobody
 WINDOW = 64 * 1024      # of the stream, on its way at a time

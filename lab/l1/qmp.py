@@ -13,7 +13,7 @@ import sys
 
 def main():
     with socket.socket(socket.AF_UNIX) as qemu:
-        qemu.settimeout(10)
+        qemu.settimeout(120)
         qemu.connect(sys.argv[1])
         lines = qemu.makefile("rw")
         lines.readline()                       # its greeting

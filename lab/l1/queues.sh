@@ -41,8 +41,8 @@ tcp_flows() {
 	local text i
 
 	for i in 1 2 3 4; do
-		text=$(peer timeout 60 iperf3 -c "$GUEST_IP" -t "$seconds" -i 0.25 \
-			-P 16 -J "$@" | iperf_mbps) || { echo "$text"; return 1; }
+		text=$(steadily flow -t "$seconds" -P 16 "$@") ||
+			{ echo "$text"; return 1; }
 		echo "$text Mbit/s"
 	done
 }
@@ -98,7 +98,7 @@ check tcp-tx tcp_flows -R
 check by-each by_each
 check one turn 1
 check all-again turn "$GUEST_QUEUES"
-check under-traffic under_traffic
+check under-traffic steadily under_traffic
 check ping ping_peer
 mpctl show eth0
 guest_stop

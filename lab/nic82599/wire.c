@@ -26,7 +26,7 @@ struct pending {
 	uint8_t data[];
 };
 
-uint64_t wire_patience_ns = 1000000000;
+uint64_t wire_patience_ns = 3000000000;
 static int fd = -1;
 static bool connected;
 static bool deaf;			/* nobody is at the other end */
@@ -151,6 +151,10 @@ static void give_up(void *unused)
 	unsigned int lost = 0;
 
 	(void)unused;
+	/* It may be us who stood still, and the peer has read meanwhile. */
+	wire_writable();
+	if (!first || patience.when)
+		return;
 	while (first) {
 		drop_first();
 		lost++;
