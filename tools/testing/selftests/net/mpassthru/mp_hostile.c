@@ -709,7 +709,8 @@ TEST_F_TIMEOUT(hostile, changing_mappings, CLOCK_TEST)
 {
 	struct guest *g = &self->g;
 	struct wire *w = &self->w;
-	long long most = 0, usual, ms;
+	unsigned int late = 0;
+	long long usual, ms;
 	struct churn c;
 	int i;
 
@@ -731,13 +732,13 @@ TEST_F_TIMEOUT(hostile, changing_mappings, CLOCK_TEST)
 		ms = clock_ms();
 		EXPECT_EQ(0, mp_unbind(w->fd));
 		ms = clock_ms() - ms;
-		most = ms > most ? ms : most;
+		/* Four that keep two CPUs busy make it slow, too. */
+		late += ms >= 10 * usual + clock_patience() / 2;
 		ASSERT_EQ(0, mp_bind(w->fd, w->dev));
 		ASSERT_EQ(0, nic_wait_running(w->sock, w->dev));
 		ASSERT_EQ(0, flow_start(w, g));
 	}
-	/* Four that keep two CPUs busy make it slow, too. */
-	EXPECT_GT(10 * usual + clock_patience() / 2, most);
+	EXPECT_GE(1, late);
 	churn_stop(&c);
 	ASSERT_EQ(0, next_guest_works(w, g));
 }

