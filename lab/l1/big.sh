@@ -20,7 +20,7 @@ check() {
 warm_up() {
 	local limit try
 
-	for try in {1..20}; do
+	for try in {1..60}; do
 		limit=$(mp_counter pin-limit)
 		tcp_rx 4 || return
 		if [ $(($(mp_counter pin-limit) - limit)) -lt $((limit / 100)) ]; then

@@ -43,14 +43,19 @@ in_zero_copy() {
 
 # More frames come, and in place: a hundred, and one of five that are sent meanwhile.
 receives() {
-	local before sent
+	local before sent start enough=0
 
 	wait_for 20 in_zero_copy || { echo "mode $(mp_counter mode)"; return 1; }
 	before=$(mp_counter zerocopy) sent=$(peer_sent)
-	wait_for 10 came 100
-	sent=$(($(peer_sent) - sent))
-	echo "$(($(mp_counter zerocopy) - before)) frames of $sent"
-	came 100 && came $((sent / 5))
+	start=$SECONDS
+	wait_for 3 came_of_sent || enough=1
+	echo "$(($(mp_counter zerocopy) - before)) frames of $(($(peer_sent) - sent))" \
+		"in $((SECONDS - start)) s"
+	return "$enough"
+}
+
+came_of_sent() {
+	came 100 && came $((($(peer_sent) - sent) / 5))
 }
 
 peer_sent() {

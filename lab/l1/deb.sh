@@ -3,23 +3,14 @@
 # udev has loaded what the bus has, modprobe loads the rest; then a guest on mp, by
 # the mpctl that was installed.
 #
-# shellcheck disable=SC2317 # functions are called by way of test_of
+# shellcheck disable=SC2317 # functions are called by way of check
 . /src/lab/l1/lib.sh
 
 installed=/src/build/deb/host
 release=$(uname -r)
 
-# test_of NAME COMMAND...: a result, with what the command prints last.
-test_of() {
-	local name=$1 text
-
-	shift
-	if text=$("$@" 2>&1); then
-		result "deb/$name" pass "${text##*$'\n'}"
-	else
-		printf '%s\n' "$text"
-		result "deb/$name" fail "${text##*$'\n'}"
-	fi
+check() {
+	tried "deb/$1" "${@:2}"
 }
 
 # Of a module, which what is built in is not.
@@ -51,20 +42,20 @@ by_mpctl() {
 	[ "$(command -v mpctl)" = /tmp/installed/mpctl ] && mpctl --help
 }
 
-test_of release packaged
-test_of udev udev_loaded
+check release packaged
+check udev udev_loaded
 mount --bind "$installed/usr/lib/modules" /usr/lib/modules || exit 1
 kvm=kvm_intel
 ! grep -qw svm /proc/cpuinfo || kvm=kvm_amd
-test_of modprobe/kvm by_modprobe $kvm /dev/kvm
-test_of modprobe/vhost_net by_modprobe vhost_net /dev/vhost-net
-test_of modprobe/vhost_mpassthru by_modprobe vhost_mpassthru /dev/net/mp
+check modprobe/kvm by_modprobe $kvm /dev/kvm
+check modprobe/vhost_net by_modprobe vhost_net /dev/vhost-net
+check modprobe/vhost_mpassthru by_modprobe vhost_mpassthru /dev/net/mp
 
 # That one program, and not all of the other root's.
 mkdir /tmp/installed
 ln -s "$installed/usr/sbin/mpctl" /tmp/installed/mpctl
 PATH=/tmp/installed:$PATH
-test_of mpctl by_mpctl
+check mpctl by_mpctl
 bash /src/lab/l1/guest.sh mp debian || FAILED=1
-test_of unload unloaded
+check unload unloaded
 exit "$FAILED"

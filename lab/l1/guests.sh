@@ -12,6 +12,7 @@ backends=(mp tap)
 kernels=(7.3 debian)
 
 one() {
+	sent='' received=''
 	guest_start "$1" "$2" && ping_peer >/dev/null &&
 	sent=$(tcp_tx 12) && received=$(tcp_rx 3) && ping_peer >/dev/null
 }
@@ -21,6 +22,7 @@ for ((i = 0; i < count; i++)); do
 	name=guests/$((i + 1))-$backend-$kernel
 	backend_setup "$backend" || { result "$name" fail "no $backend"; break; }
 	if ! one "$backend" "$kernel"; then
+		echo "sent ${sent:-}, received ${received:-}"
 		guest_fails "$name" "see above"
 		guest_kill
 		break

@@ -18,15 +18,7 @@ slow=1
 
 # check NAME COMMAND...: the last line of its output is the remark.
 check() {
-	local name=ixgbe-base/$1 text
-
-	shift
-	if text=$("$@" 2>&1); then
-		result "$name" pass "${text##*$'\n'}"
-	else
-		printf '%s\n' "$text"
-		result "$name" fail "${text##*$'\n'}"
-	fi
+	tried "ixgbe-base/$1" "${@:2}"
 }
 
 has_link() {
@@ -81,12 +73,17 @@ same_counts() {
 
 	peer ip link set peer0 down
 	sleep 3
-	queues=$(ethtool -S eth0 | awk '/rx_queue_.*_packets/ { n += $2 } END { print n }')
-	mac=$(counted rx_pkts_nic)
-	model=$(nic_order stats | sed -n 's/^delivered //p')
+	wait_for 10 equal_counts
 	peer ip link set peer0 up
 	echo "queues $queues, MAC $mac, delivered since the start $model"
 	[ "$queues" = "$mac" ] && [ "$queues" -le "$model" ] && [ "$queues" -gt 100 ]
+}
+
+equal_counts() {
+	queues=$(ethtool -S eth0 | awk '/rx_queue_.*_packets/ { n += $2 } END { print n }')
+	mac=$(counted rx_pkts_nic)
+	model=$(nic_order stats | sed -n 's/^delivered //p')
+	[ "$queues" = "$mac" ]
 }
 
 v6() {
@@ -276,7 +273,7 @@ check rings rings
 check channels channels
 check features features
 check jumbo jumbo
-check self-test self_test offline
+check self-test steadily self_test offline
 check self-test-online self_test online
 check error-frames error_frames
 check late-write-back late_write_back

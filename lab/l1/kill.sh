@@ -37,8 +37,11 @@ host_passes_traffic() {
 	ip addr flush dev eth0
 }
 
+# The neighbour, or the link, may not be there at once.
 peer_flood() {
-	peer iperf3 -c "$GUEST_IP" -u -l 1400 -b 0 -t 60 >/dev/null 2>&1 &
+	rm -f /tmp/calm
+	peer bash -c 'until [ -e /tmp/calm ] || iperf3 "$@"; do sleep 0.5; done' \
+		- -c "$GUEST_IP" -u -l 1400 -b 0 -t 60 >/dev/null 2>&1 &
 }
 
 is_flooded() {
@@ -59,9 +62,12 @@ for ((i = 1; i <= count; i++)); do
 	# Under load, or the kill would prove little.
 	if ! wait_for 10 is_flooded; then
 		guest_fails "kill/$i" "nothing was received before the kill"
+		touch /tmp/calm
+		pkill -KILL -x iperf3
 		exit 1
 	fi
 	sleep 0.$((RANDOM % 10))
+	touch /tmp/calm
 	guest_kill
 	# Not its parent, which would leave it running.
 	pkill -KILL -x iperf3

@@ -46,6 +46,20 @@ result() {
 	[ "$2" != fail ] || FAILED=1
 }
 
+# tried NAME COMMAND...: its result. The last line that the command prints is the remark;
+# all of them are in the log if it fails.
+tried() {
+	local name=$1 text
+
+	shift
+	if text=$("$@" 2>&1); then
+		result "$name" pass "${text##*$'\n'}"
+	else
+		printf '%s\n' "$text"
+		result "$name" fail "${text##*$'\n'}"
+	fi
+}
+
 metric() {
 	emit "{\"metric\": \"$1\", \"value\": ${2:-null}}"
 }
@@ -66,18 +80,23 @@ peer() {
 	ip netns exec peer "$@"
 }
 
-# answered N: what iputils' ping -w says, on standard input: the first N requests are.
-# With -W it would wait no longer for the last than for others, and with -w it sends
-# more while one is late.
+# answered N [FROM]: what ping says, on standard input: N requests are, from 1 on, as
+# iputils counts, or 0, as busybox does. For none of these is the last one's reply waited
+# for as long as others': more are sent, by iputils with -w while one is late.
 answered() {
-	[ "$(sed -nE 's/^[0-9]+ bytes from .* icmp_seq=([0-9]+) .*/\1/p' |
-		awk -v n="$1" '$1 <= n' | sort -u | wc -l)" = "$1" ]
+	[ "$(sed -nE 's/^[0-9]+ bytes from .* (icmp_)?seq=([0-9]+) .*/\2/p' |
+		awk -v n="$1" -v from="${2:-1}" '$1 >= from && $1 < from + n' |
+		sort -u | wc -l)" = "$1" ]
 }
 
 # wait_for SECONDS COMMAND...: until it succeeds, or fail. Only what fails takes the
-# time: there is four times as much, for a machine that is slow.
+# time: there is four times as much, for a machine that is slow, and more with the
+# debug options.
 wait_for() {
-	local end=$((SECONDS + 4 * $1))
+	local times=4 end
+
+	[ "$LAB_CONFIG" != debug ] || times=12
+	end=$((SECONDS + times * $1))
 
 	shift
 	until "$@" >/dev/null 2>&1; do

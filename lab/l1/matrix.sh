@@ -215,7 +215,7 @@ content() {
 none_lost() {
 	local text
 
-	text=$(peer ping -c 100 -i 0.01 -w 30 -M "do" -s $((mtu - 100)) "$GUEST_IP")
+	text=$(peer ping -c 100 -i 0.05 -w 60 -M "do" -s $((mtu - 100)) "$GUEST_IP")
 	echo "${text#*statistics ---}" | sed -n 2p
 	answered 100 <<<"$text"
 }

@@ -8,17 +8,8 @@
 
 say=/tmp/say
 
-# check NAME COMMAND...: its output is the remark.
 check() {
-	local name=tool/$1 text
-
-	shift
-	if text=$("$@" 2>&1); then
-		result "$name" pass "${text##*$'\n'}"
-	else
-		printf '%s\n' "$text"
-		result "$name" fail "${text%%$'\n'*}"
-	fi
+	tried "tool/$1" "${@:2}"
 }
 
 # says STATUS WORD COMMAND...: it ends so, and prints a line with WORD.
