@@ -346,18 +346,10 @@ guest_fails() {
 	guest_run true >/dev/null
 }
 
-# guest_check NAME COMMAND...: a result, whose remark is the last line that the command
-# prints. Ends the script when the guest does not answer any more.
+# guest_check NAME COMMAND...: as tried. Ends the script when the guest does not answer
+# any more.
 guest_check() {
-	local name=$1 text
-
-	shift
-	if text=$("$@" 2>&1); then
-		result "$name" pass "${text##*$'\n'}"
-	else
-		printf '%s\n' "$text"
-		guest_fails "$name" "${text%%$'\n'*}" || exit 1
-	fi
+	tried "$@" || guest_run true >/dev/null || exit 1
 }
 
 guest_stop() {

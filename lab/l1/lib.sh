@@ -47,7 +47,7 @@ result() {
 }
 
 # tried NAME COMMAND...: its result. The last line that the command prints is the remark;
-# all of them are in the log if it fails.
+# all of them are in the log if it fails. So does this.
 tried() {
 	local name=$1 text
 
@@ -57,6 +57,7 @@ tried() {
 	else
 		printf '%s\n' "$text"
 		result "$name" fail "${text##*$'\n'}"
+		return 1
 	fi
 }
 
