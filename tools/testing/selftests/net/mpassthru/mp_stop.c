@@ -4,9 +4,14 @@
  * nothing is completed twice, and the NIC goes back to the host in order.
  */
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/vhost.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 
 #include "kselftest_harness.h"
 
@@ -135,6 +140,67 @@ TEST_F_TIMEOUT(stop, backend_off_and_on, CLOCK_TEST)
 		ASSERT_EQ(0, wire_count(w, "outstanding"));
 		ASSERT_EQ(0, resume(w, g));
 	}
+}
+
+/*
+ * Joins and leaves groups of IPv6 at a device, until it is killed; counts in
+ * memory that is shared.
+ */
+static int join(int index, unsigned int *joined)
+{
+	int sock = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ipv6_mreq group = { .ipv6mr_interface = index };
+	pid_t pid;
+
+	if (sock < 0)
+		return -errno;
+	inet_pton(AF_INET6, "ff15::1", &group.ipv6mr_multiaddr);
+	pid = fork();
+	if (pid) {
+		close(sock);
+		return pid < 0 ? -errno : pid;
+	}
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;) {
+		if (setsockopt(sock, IPPROTO_IPV6, IPV6_JOIN_GROUP, &group,
+			       sizeof(group)) ||
+		    setsockopt(sock, IPPROTO_IPV6, IPV6_LEAVE_GROUP, &group,
+			       sizeof(group)))
+			_exit(1);
+		__atomic_fetch_add(joined, 1, __ATOMIC_RELAXED);
+	}
+}
+
+/*
+ * Drivers are told of groups without RTNL.  What they write to the NIC then
+ * starts no queue that is being stopped, nor stops one.
+ */
+TEST_F_TIMEOUT(stop, groups_joined, CLOCK_TEST)
+{
+	struct guest *g = &self->g;
+	struct wire *w = &self->w;
+	int i, err = 0, status;
+	unsigned int *joined;
+	pid_t pid;
+
+	if (wire_is_tap())
+		SKIP(return, "only with a NIC");
+	joined = mmap(NULL, sizeof(*joined), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, joined);
+	pid = join(nic_index(w->sock, w->dev), joined);
+	ASSERT_LT(0, pid);
+	for (i = 0; i < 30 && !err; i++)
+		err = guest_stop(g) ?: flow_empty(w, g) ?: resume(w, g);
+	EXPECT_EQ(0, err);
+	ASSERT_EQ(0, waitpid(pid, &status, WNOHANG));
+	kill(pid, SIGKILL);
+	EXPECT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_LT(0, __atomic_load_n(joined, __ATOMIC_RELAXED));
+	munmap(joined, sizeof(*joined));
+	ASSERT_EQ(0, guest_stop(g));
+	ASSERT_EQ(0, flow_empty(w, g));
+	EXPECT_TRUE(guest_books_balance(g));
 }
 
 /* As QEMU does it: the position is read, and set again at the start. */
