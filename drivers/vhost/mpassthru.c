@@ -246,7 +246,7 @@ EXPORT_SYMBOL_GPL(mpassthru_claim);
 
 /**
  * mpassthru_settle - have what a process has set hold from now on
- * @sock: what it has claimed for good; nothing is posted to it
+ * @sock: what it has claimed for good; no kiocb is posted to it
  *
  * Context: process that claimed it, takes RTNL.
  */
@@ -267,7 +267,7 @@ EXPORT_SYMBOL_GPL(mpassthru_settle);
 
 /**
  * mpassthru_unclaim - let others post to a descriptor
- * @sock: what mpassthru_claim() succeeded for; nothing is posted to it
+ * @sock: what mpassthru_claim() succeeded for; no kiocb is posted to it
  * @dir: the same as then
  *
  * Where our settings held, those of who has the other direction do from now on;

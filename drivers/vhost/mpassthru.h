@@ -367,6 +367,7 @@ void mp_rx_flush(struct mpassthru_rxq *rxq);
 int mp_tx_post(struct mp_queue *mq, struct mpassthru_batch *batch);
 int mp_tx_flush(struct mp_queue *mq);
 bool mp_tx_is_ours(struct mp_queue *mq);
+void mp_tx_renew(struct mp_queue *mq);
 void mp_tx_stop(struct mp_queue *mq);
 void mp_tx_bound(struct mp_queue *mq);
 struct mp_tx *mp_tx_unbind(struct mp_queue *mq);

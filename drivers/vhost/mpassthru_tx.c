@@ -123,7 +123,7 @@ struct mp_txslot {
  * @hdrs_mapped: how many of them are mapped
  * @sync: the NIC sees what the CPU wrote after a sync only
  * @renewed: the limits of @mem are those of today, or were when it was first
- *	posted after a stop
+ *	posted after a stop, or by who has claimed the direction
  *
  * Protected by mp_queue.tx_lock, except for the driver's part of @txq.  The
  * driver may look at that until an RCU grace period after mp_tx_unbind().
@@ -394,6 +394,20 @@ bool mp_tx_is_ours(struct mp_queue *mq)
 	ours = mq->tx && mp_mem_renew(mq->tx->mem);
 	mutex_unlock(&mq->tx_lock);
 	return ours;
+}
+
+/**
+ * mp_tx_renew - have who sends next read its limits anew
+ * @mq: queue, to be posted to by another claimer from now on
+ *
+ * Context: process, takes mp_queue.tx_lock.
+ */
+void mp_tx_renew(struct mp_queue *mq)
+{
+	mutex_lock(&mq->tx_lock);
+	if (mq->tx)
+		mq->tx->renewed = false;
+	mutex_unlock(&mq->tx_lock);
 }
 
 /* Completion */
@@ -1555,7 +1569,6 @@ static void mp_tx_finish(struct mp_queue *mq, struct mp_tx *tx)
 	}
 	tx->txq.posted = tx->reaped;
 	tx->kicked = tx->reaped;
-	tx->renewed = false;
 	WRITE_ONCE(mq->tx_waits, false);
 }
 
@@ -1590,6 +1603,7 @@ static bool mp_tx_stop_locked(struct mp_queue *mq, bool rtnl)
 	}
 	mp_tx_finish(mq, tx);
 out:
+	tx->renewed = false;
 	if (tx->txq.closed)
 		mp_tx_set_closed(tx, false);
 	return false;

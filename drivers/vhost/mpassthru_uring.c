@@ -351,8 +351,16 @@ static void mp_uring_end(struct mp_uring *u)
 	spin_unlock_irq(&u->lock);
 
 	if (idle) {
-		/* The next one may have another address space. */
-		mp_uring_shutdown(u);
+		/* The next one may have another address space.  Of what was
+		 * sent nothing of the poster's is left, but copies in our own
+		 * memory, which completed at once: no NIC that is paused is
+		 * reset for these, see mp_tx_may_start().  Only what was
+		 * cancelled has to be noticed.
+		 */
+		if (u->dir == READ || READ_ONCE(mq->tx_cancelled))
+			mp_uring_shutdown(u);
+		else
+			mp_tx_renew(mq);
 		remove_wait_queue(&mq->sock.wq.wait, &u->wait);
 		mpassthru_unclaim(&mq->sock, u->dir);
 	}
@@ -415,6 +423,11 @@ void mp_uring_release(struct mp_queue *mq)
 		if (!u)
 			continue;
 		mp_uring_end(u);
+		/* The copies that an idle ring left with the NIC: mp_unbind()
+		 * would wait for these with RTNL held.
+		 */
+		if (dir == WRITE)
+			mp_uring_shutdown(u);
 		/* Nobody is woken, and nothing is asked for, any more. */
 		cancel_delayed_work_sync(&u->retry);
 		WARN_ON_ONCE(u->ring);

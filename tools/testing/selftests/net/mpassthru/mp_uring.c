@@ -24,6 +24,7 @@
 #include "flow.h"
 #include "mp.h"
 #include "nic.h"
+#include "regs.h"
 #include "rtnl.h"
 #include "say.h"
 #include "uring.h"
@@ -382,6 +383,8 @@ FIXTURE(uring)
 	struct wire w;
 	struct poster p;
 	struct guest g;
+	struct regs regs;
+	__u32 tx_ctl;		/* that a test has changed */
 	int rtnl;		/* 0: the NIC has no hook for what it sends */
 };
 
@@ -442,6 +445,9 @@ FIXTURE_TEARDOWN(uring)
 		hook(&self->w, self->rtnl, NULL);
 		close(self->rtnl);
 	}
+	if (self->tx_ctl)
+		regs_write(&self->regs, REGS_TX(&self->regs), self->tx_ctl);
+	regs_close(&self->regs);
 	poster_close(&self->p);
 	if (self->g.mem)
 		guest_close(&self->g);
@@ -1147,6 +1153,43 @@ TEST_F_TIMEOUT(uring, left, CLOCK_TEST)
 	ASSERT_EQ(0, receive(p, 600, 610));
 	ASSERT_EQ(0, stop(p));
 	ASSERT_EQ(0, ready_to_send(p, &f, &seq));
+}
+
+/*
+ * What the NIC still has of a ring that is idle are copies.  No NIC is reset
+ * for these on a wire that is paused, and they leave when it goes on.
+ */
+TEST_F_TIMEOUT(uring, left_paused, CLOCK_TEST)
+{
+	struct poster *p = &self->p;
+	struct wire *w = &self->w;
+	struct regs *r = &self->regs;
+	struct io_uring_cqe cqe = {};
+	struct frame f;
+	__u32 seq;
+
+	ASSERT_EQ(0, regs_open(r, w->dev));
+	ASSERT_EQ(0, ready_to_send(p, &f, &seq));
+	ASSERT_TRUE(becomes(w, "tx-outstanding", 0));
+	make_frame(p, &f, 0, seq, 64);
+	self->tx_ctl = regs_read(r, REGS_TX(r));
+	/* For less than a second, which a driver takes for a hang. */
+	regs_write(r, REGS_TX(r), self->tx_ctl & ~REGS_TX_ENABLE(r));
+	EXPECT_EQ(HDR + 64, result(p, MPASSTHRU_URING_SEND, p->mem, HDR + 64));
+	EXPECT_EQ(1, wire_count(w, "tx-outstanding"));
+	EXPECT_TRUE(uring_stop(&p->r, w->fd, MPASSTHRU_URING_STOP_SEND,
+			       STOPPED));
+	EXPECT_TRUE(uring_wait(&p->r, &cqe, clock_patience()));
+	EXPECT_EQ(STOPPED, cqe.user_data);
+	EXPECT_EQ(0, cqe.res);
+	EXPECT_EQ(1, wire_count(w, "tx-outstanding"));
+	EXPECT_EQ(0, wire_count(w, "tx-resets"));
+	regs_write(r, REGS_TX(r), self->tx_ctl);
+	/* It has to be told of another to go on. */
+	make_frame(p, &f, 0, seq + 1, 1400);
+	EXPECT_EQ(HDR + 1400, result(p, MPASSTHRU_URING_SEND, p->mem,
+				     HDR + 1400));
+	EXPECT_TRUE(arrive(p, &f, seq, 2));
 }
 
 /* Of buffers @from to @to, which stay where they are. */

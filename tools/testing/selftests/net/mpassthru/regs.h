@@ -13,6 +13,9 @@
 #define REGS_RLPML		0x5004
 #define REGS_TSYNCRXCTL(r)	((r)->ixgbe ? 0x5188 : 0xb620)
 #define REGS_TSYNCRXCTL_ENABLED	0x10
+/* TCTL, DMATXCTL: nothing leaves while the bit is 0. */
+#define REGS_TX(r)		((r)->ixgbe ? 0x4a80 : 0x400)
+#define REGS_TX_ENABLE(r)	((r)->ixgbe ? 1 : 2)
 
 /* The registers of a PCI device, behind the back of its driver. */
 struct regs {
